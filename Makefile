@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+#   make            build/linger (says which packages are missing)
+#   make setup      install the packages that building and testing need (Debian 12 and 13, root)
+#   make test       setup, build, every test (root: the integration tests trace real interpreters)
+#   make unit       unit tests only (no root)
+#   make demo       setup, build, record a small leaking FastAPI service
+#   make bench      ratios measured side by side on this machine
+#   make install    into $(DESTDIR)$(PREFIX)
+#   V=1 shows the commands.
+
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+LLVM_STRIP ?= llvm-strip
+PREFIX ?= /usr/local
+BUILD := build
+
+VERSION := 0.1.0
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror=implicit -D_GNU_SOURCE \
+	-DLINGER_VERSION='"$(VERSION)"' -Iheaders -Iuser -I$(BUILD) $(CFLAGS)
+LDLIBS := -l:libbpf.a -l:libjansson.a -lelf -lz -lZydis
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Iheaders -Ibpf -I$(BUILD)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
+USER_SRC := $(sort $(wildcard user/*.c))
+USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
+EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
+
+.DELETE_ON_ERROR:
+.PHONY: all check-packages setup test unit integration demo bench install clean
+all: $(BUILD)/linger
+
+# --- what has to be there ---------------------------------------------------------------------------------
+
+check-packages:
+	@tests/setup/packages.sh --check build
+
+setup:
+	@tests/setup/packages.sh --install
+
+$(BUILD)/.packages:
+	@tests/setup/packages.sh --check build
+	@mkdir -p $(BUILD) && touch $@
+
+# --- BPF --------------------------------------------------------------------------------------------------
+
+# The running kernel's types where it has BTF; otherwise the few that the programs use (CO-RE relocates both).
+$(BUILD)/vmlinux.h: bpf/vmlinux_minimal.h | $(BUILD)/.packages
+	$(call say,BTF,$@)
+	$(Q)if [ -r /sys/kernel/btf/vmlinux ]; then \
+		$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@; \
+	else cp $< $@; fi
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/linger.bpf.o: $(BPF_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/linger.skel.h: $(BUILD)/linger.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name linger_bpf > $@
+
+# --- user space -------------------------------------------------------------------------------------------
+
+# user/NAME.js becomes the string constant `embedded_NAME_js`.
+$(BUILD)/embedded/%.h: user/%
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)tests/setup/embed.sh $< > $@
+
+$(BUILD)/user/%.o: user/%.c $(BUILD)/linger.skel.h $(EMBEDDED_H)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# Everything but main: what the unit tests link against.
+$(BUILD)/liblinger.a: $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/linger: $(BUILD)/user/main.o $(BUILD)/liblinger.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- tests ------------------------------------------------------------------------------------------------
+
+# The unit tests run the shipped sources under the address and undefined-behaviour sanitizers; only what a
+# test needs is linked, so they need no BPF.
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+$(BUILD)/unit/user/%.o: user/%.c $(BUILD)/linger.skel.h $(EMBEDDED_H)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -MMD -MP -c $< -o $@
+
+$(BUILD)/unit/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/unit/user/%,$(filter-out $(BUILD)/user/main.o,$(USER_OBJ)))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/unit/liblinger.a $(LDLIBS) -lcmocka
+
+unit: $(UNIT_BIN)
+	@tests/setup/run_unit.sh $(UNIT_BIN)
+
+test: setup
+	@$(MAKE) --no-print-directory all $(UNIT_BIN)
+	@tests/run.sh
+
+integration: all
+	@tests/run.sh --integration
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@tests/demo/run.sh
+
+bench: setup
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run.sh
+
+install: $(BUILD)/linger
+	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger
+	install -D -m 644 user/linger.8 $(DESTDIR)$(PREFIX)/share/man/man8/linger.8
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)

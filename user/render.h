@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_RENDER_H
+#define LINGER_RENDER_H
+
+#include <stdio.h>
+
+#include "profile.h"
+
+/*
+ * One file per renderer, one function each. A renderer turns a profile into bytes and knows nothing of where
+ * the profile came from. Returns 0 or a negative errno (-EIO when the stream failed).
+ */
+struct renderer {
+	const char *name;   /* -f NAME */
+	const char *suffix; /* the file ending that implies it, with its dot */
+	int (*render)(const struct profile *profile, enum profile_value value, FILE *out);
+};
+
+extern const struct renderer render_folded;
+extern const struct renderer render_svg;
+extern const struct renderer render_text;
+
+/* The renderer of a name or of a file's ending; NULL when there is none. */
+const struct renderer *renderer__by_name(const char *name);
+const struct renderer *renderer__by_path(const char *path);
+
+#endif /* LINGER_RENDER_H */
