@@ -32,7 +32,9 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+# The tracing units are linked into one object; the memory reader is an object of its own, loaded first.
+# libbpf's linker wants the unit that defines the maps first.
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c bpf/reader.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
@@ -72,13 +74,18 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/vmlinux.h
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
-$(BUILD)/linger.bpf.o: $(BPF_OBJ)
+$(BUILD)/trace.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(BUILD)/linger.skel.h: $(BUILD)/linger.bpf.o
+$(BUILD)/reader.bpf.o: $(BUILD)/bpf/reader.bpf.o
+	$(Q)cp $< $@
+
+SKELETONS := $(BUILD)/trace.skel.h $(BUILD)/reader.skel.h
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name linger_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # --- user space -------------------------------------------------------------------------------------------
 
@@ -88,7 +95,7 @@ $(BUILD)/embedded/%.h: user/%
 	@mkdir -p $(@D)
 	$(Q)tests/setup/embed.sh $< > $@
 
-$(BUILD)/user/%.o: user/%.c $(BUILD)/linger.skel.h $(EMBEDDED_H)
+$(BUILD)/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
@@ -108,7 +115,7 @@ $(BUILD)/linger: $(BUILD)/user/main.o $(BUILD)/liblinger.a
 # test needs is linked, so they need no BPF.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-$(BUILD)/unit/user/%.o: user/%.c $(BUILD)/linger.skel.h $(EMBEDDED_H)
+$(BUILD)/unit/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -MMD -MP -c $< -o $@

@@ -35,7 +35,7 @@ struct py_layout {
 	__u16 frame_previous; /* calling frame */
 	__u16 frame_instr;    /* see instr_kind */
 	__u16 frame_owner;    /* one byte; PY_NO_FIELD up to 3.11 */
-	__u8 owner_c_stack;   /* the owner value of a frame that only marks a C call */
+	__u8 owner_c_stack;   /* an owner of this value or more: the frame only marks a C call */
 	__u8 instr_kind;      /* enum py_instr_kind */
 	__u8 line_table_kind; /* enum py_line_table */
 	__u8 code_tag_mask;   /* bits to clear in frame_code and frame_previous (1 on 3.14: tagged references) */

@@ -10,7 +10,7 @@
  * that made it. A pure data structure: no I/O, no clock.
  *
  * A range that is removed takes with it whatever known parts it covers: the whole of one, the middle of one,
- * the ends of two.
+ * the ends of two. Every step takes O(log n) and the parts that it removes.
  */
 struct mapping_set;
 
@@ -31,12 +31,12 @@ struct mapping_set *mapping_set__new(void);
 void mapping_set__free(struct mapping_set *set);
 
 /* Adds [start, start + len) for stack_id, after removing what it lies over (MAP_FIXED). 0, -EINVAL (len 0 or
- * the range wraps), -ENOMEM. */
+ * the range wraps), -ENOMEM (the set is then unchanged). ret_replaced may be NULL. */
 int mapping_set__add(struct mapping_set *set, uint64_t start, uint64_t len, uint32_t stack_id,
 		     struct mapping_removal *ret_replaced);
 
-/* Removes whatever is known of [start, start + len). 0, -EINVAL, -ENOMEM (a split needs a new range; the set is
- * then unchanged). */
+/* Removes whatever is known of [start, start + len). 0, -EINVAL, -ENOMEM (a split needs a new range; the set
+ * is then unchanged). ret_removed may be NULL. */
 int mapping_set__remove(struct mapping_set *set, uint64_t start, uint64_t len,
 			struct mapping_removal *ret_removed);
 

@@ -17,7 +17,7 @@ struct py_runtime_layout {
 };
 
 /*
- * The layout of CPython 3.MINOR. For 3.7-3.12 `debug_offsets` is ignored; from 3.13 it is the first
+ * The layout of CPython 3.MINOR (3.7: from 3.7.4). For 3.7-3.12 `debug_offsets` is ignored; from 3.13 it is the first
  * `debug_offsets_len` bytes of the interpreter's _PyRuntime (struct _Py_DebugOffsets), which is not trusted:
  * every offset is checked against a bound.
  * 0; -ENOTSUP: no such version known; -EINVAL: the bytes are not a _Py_DebugOffsets of this version;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_MAPS_BPF_H
+#define LINGER_MAPS_BPF_H
+
+/* Maps and configuration that the tracing units share; defined in maps.bpf.c, sized by user space. */
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "trace.h"
+
+#define PAGE_BYTES 4096
+#define E_EXIST 17
+#define E_2BIG 7
+
+struct live_set_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct live_key);
+	__type(value, struct live_block);
+};
+
+struct stacks_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct stack_key);
+	__type(value, __u32);
+};
+
+struct codes_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct code_key);
+	__type(value, __u32);
+};
+
+struct stack_info_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct linger_stack);
+};
+
+struct frame_pool_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+struct code_info_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct linger_code);
+};
+
+struct text_chunk {
+	char bytes[LINGER_TEXT_CHUNK];
+};
+
+struct text_pool_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct text_chunk);
+};
+
+/* Counts how often a code object ended in each slot of addresses; part of a stack's hash. */
+struct code_generations_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LINGER_GENERATIONS);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+struct trace_state_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct trace_state);
+};
+
+struct counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LINGER_DOMAINS);
+	__type(key, __u32);
+	__type(value, struct linger_counters);
+};
+
+/* A frame as the walk finds it, and the scratch space of a walk (see stack_table.bpf.h). */
+struct raw_frame {
+	__u64 code;
+	__u32 generation;
+	__s32 instr;
+};
+
+struct walk {
+	__u32 busy;
+	__u32 n_frames;
+	__u64 truncated;
+	struct stack_key key;
+	struct raw_frame frames[LINGER_MAX_FRAMES];
+};
+
+struct walks {
+	struct walk slots[LINGER_SCRATCH_SLOTS];
+};
+
+struct walks_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walks);
+};
+
+struct mapping_events_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PAGE_BYTES);
+};
+
+extern struct live_set_map live_set SEC(".maps");
+extern struct stacks_map stacks SEC(".maps");
+extern struct codes_map codes SEC(".maps");
+extern struct stack_info_map stack_info SEC(".maps");
+extern struct frame_pool_map frame_pool SEC(".maps");
+extern struct code_info_map code_info SEC(".maps");
+extern struct text_pool_map text_pool SEC(".maps");
+extern struct code_generations_map code_generations SEC(".maps");
+extern struct trace_state_map trace_state SEC(".maps");
+extern struct counters_map counters SEC(".maps");
+extern struct walks_map walks SEC(".maps");
+extern struct mapping_events_map mapping_events SEC(".maps");
+
+extern const volatile struct trace_config linger_config;
+
+static __always_inline struct trace_state *get_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&trace_state, &zero);
+}
+
+static __always_inline struct linger_counters *get_counters(__u32 domain)
+{
+	return bpf_map_lookup_elem(&counters, &domain);
+}
+
+/* A program can be preempted by another thread of the target on the same CPU: per-CPU counters need atomics. */
+static __always_inline void count(__u64 *counter, __u64 n)
+{
+	__sync_fetch_and_add(counter, n);
+}
+
+static __always_inline void count_drop(struct linger_counters *c, enum linger_drop reason, __u64 bytes)
+{
+	count(&c->dropped[reason], 1);
+	count(&c->dropped_bytes[reason], bytes);
+}
+
+static __always_inline bool is_target(void)
+{
+	return bpf_get_current_pid_tgid() >> 32 == linger_config.tgid;
+}
+
+#endif /* LINGER_MAPS_BPF_H */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The object domain: probes on every copy of pymalloc's fast path, and on the return of its slow path.
+ *
+ * At a pop the block has just left its pool's free list; its size class stands in the pool's header, which is
+ * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the sites
+ * are found.
+ */
+#include "live_set.bpf.h"
+#include "stack_table.bpf.h"
+
+#define POOL_HEADER_BYTES 48
+#define SIZE_CLASSES 32 /* of 16 bytes each, up to 512 */
+
+/* struct pool_header (CPython Objects/obmalloc.c), from arenaindex on. */
+#define POOL_TAIL_OFFSET 32
+struct pool_tail {
+	__u32 arenaindex;
+	__u32 szidx;
+	__u32 nextoffset;
+	__u32 maxnextoffset;
+};
+
+/*
+ * A register that is known only at run time. The verifier wants a constant offset in every load from the context;
+ * the assembly keeps the compiler from merging the loads into one.
+ */
+static __always_inline __u64 site_register(struct pt_regs *ctx, __u8 reg)
+{
+	__u64 value = 0;
+
+#define SITE_CASE(id, member)                                                                                \
+	case id:                                                                                             \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                                                        \
+			     : "=r"(value)                                                                   \
+			     : "r"(ctx), "i"(__builtin_offsetof(struct pt_regs, member)));                   \
+		break
+	switch (reg) {
+		SITE_CASE(SITE_RAX, ax);
+		SITE_CASE(SITE_RCX, cx);
+		SITE_CASE(SITE_RDX, dx);
+		SITE_CASE(SITE_RBX, bx);
+		SITE_CASE(SITE_RSP, sp);
+		SITE_CASE(SITE_RBP, bp);
+		SITE_CASE(SITE_RSI, si);
+		SITE_CASE(SITE_RDI, di);
+		SITE_CASE(SITE_R8, r8);
+		SITE_CASE(SITE_R9, r9);
+		SITE_CASE(SITE_R10, r10);
+		SITE_CASE(SITE_R11, r11);
+		SITE_CASE(SITE_R12, r12);
+		SITE_CASE(SITE_R13, r13);
+		SITE_CASE(SITE_R14, r14);
+		SITE_CASE(SITE_R15, r15);
+	}
+#undef SITE_CASE
+	return value;
+}
+
+static __always_inline __u64 site_block(struct pt_regs *ctx, union site_cookie cookie)
+{
+	__u64 value = site_register(ctx, cookie.reg);
+
+	if (cookie.place == SITE_IN_MEMORY && !read_pointer(value + cookie.disp, &value))
+		return 0;
+	return value;
+}
+
+/* The size of a block, from its pool's header; 0 if it is not a pymalloc block. */
+static __always_inline __u32 block_bytes(__u64 block)
+{
+	__u64 pool = block & ~(__u64)(linger_config.pool_bytes - 1);
+	__u32 offset = block - pool, bytes;
+	struct pool_tail tail;
+
+	if (bpf_probe_read_user(&tail, sizeof(tail), (void *)(pool + POOL_TAIL_OFFSET)))
+		return 0;
+	if (tail.szidx >= SIZE_CLASSES)
+		return 0;
+	bytes = (tail.szidx + 1) * 16;
+	if (tail.maxnextoffset != linger_config.pool_bytes - bytes || offset < POOL_HEADER_BYTES ||
+	    (offset - POOL_HEADER_BYTES) % bytes)
+		return 0;
+	return bytes;
+}
+
+static __always_inline void on_alloc(__u64 address, struct linger_counters *c)
+{
+	struct live_block block = {.size_bytes = block_bytes(address)};
+
+	count(&c->seen_allocs, 1);
+	if (!block.size_bytes) {
+		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
+		return;
+	}
+	block.stack_id = stack_table__current(LINGER_DOMAIN_OBJECT, c);
+	live_set__alloc(address, &block, c);
+}
+
+/* The object domain's counters if this event counts, else NULL. */
+static __always_inline struct linger_counters *enter(void)
+{
+	struct linger_counters *c = get_counters(LINGER_DOMAIN_OBJECT);
+	struct trace_state *state = get_state();
+
+	if (!c || !state || !state->active)
+		return NULL;
+	if (!is_target()) {
+		count(&c->filtered, 1);
+		return NULL;
+	}
+	return c;
+}
+
+SEC("uprobe")
+int pymalloc_site(struct pt_regs *ctx)
+{
+	union site_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
+	struct linger_counters *c = enter();
+	__u64 address;
+
+	if (!c)
+		return 0;
+	address = site_block(ctx, cookie);
+	if (cookie.kind == SITE_POP)
+		on_alloc(address, c);
+	else if (cookie.kind == SITE_PUSH)
+		live_set__free(address, c);
+	else
+		code_table__end(address);
+	return 0;
+}
+
+SEC("uretprobe")
+int pymalloc_slow_path(struct pt_regs *ctx)
+{
+	struct linger_counters *c = enter();
+	__u64 address = PT_REGS_RC(ctx);
+
+	if (c && address)
+		on_alloc(address, c);
+	return 0;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_TRACE_H
+#define LINGER_TRACE_H
+
+/*
+ * The contract of the tracing programs with user space: load-time configuration, map keys and values. Both
+ * sides compile it; fixed-width types only.
+ *
+ * A stack is a row of (code object, instruction offset) in `frame_pool`; what a code object is called and its
+ * line table are in `code_info` and `text_pool`. The pools are plain arrays, filled from the front by an atomic
+ * counter, that user space maps and reads without a system call.
+ */
+
+#include "counters.h"
+#include "domain.h"
+#include "py_layout.h"
+
+#define LINGER_MAX_FRAMES 256	  /* innermost frames kept of a stack */
+#define LINGER_TEXT_CHUNK 64	  /* bytes of one text_pool element */
+#define LINGER_MAX_NAME_BYTES 1024 /* of a function's or file's name */
+#define LINGER_MAX_TABLE_BYTES (256 * 1024) /* of a line table */
+#define LINGER_GENERATIONS 65536  /* slots of code_generations, a power of two */
+#define LINGER_SCRATCH_SLOTS 4	  /* frame walks under way on one CPU */
+
+/* Stack ids below LINGER_FIRST_STACK are the domains' own: blocks whose stack found no room in the table. */
+#define LINGER_FIRST_STACK LINGER_DOMAINS
+
+/* Code id 0: a code object that could not be read or found no room. */
+#define LINGER_NO_CODE 0
+
+/*
+ * From a thread's fs base to its thread state: p = fsbase; n times p = *(p + offset[i]).
+ * One step for a pthread key or a static TLS slot, three through the thread's vector of dynamic TLS blocks.
+ */
+struct py_tls_path {
+	__u32 n;
+	__u32 pad;
+	__s64 offset[3];
+};
+_Static_assert(sizeof(struct py_tls_path) == 32, "py_tls_path is shared with BPF");
+
+struct trace_config {
+	__u32 tgid;	 /* of the target, in the initial pid namespace */
+	__u32 pool_bytes; /* pymalloc pool size, a power of two */
+	__u32 max_stacks;
+	__u32 max_frames; /* elements of frame_pool */
+	__u32 max_codes;
+	__u32 max_chunks; /* elements of text_pool */
+	struct py_tls_path tls;
+	struct py_layout py;
+};
+_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
+
+/* --- probe sites ------------------------------------------------------------------------------------------ */
+
+enum site_kind {
+	SITE_POP,	   /* a block has just been taken off a pool's free list */
+	SITE_PUSH,	   /* a block is going back onto it */
+	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
+};
+
+enum site_place {
+	SITE_IN_REGISTER, /* the block's address is in `reg` */
+	SITE_IN_MEMORY,	  /* at [reg + disp]: a spill slot, or the pool's own free list head */
+};
+
+/* Numbering of x86-64 general registers in a site: the encoding's own. */
+enum site_reg {
+	SITE_RAX, SITE_RCX, SITE_RDX, SITE_RBX, SITE_RSP, SITE_RBP, SITE_RSI, SITE_RDI,
+	SITE_R8, SITE_R9, SITE_R10, SITE_R11, SITE_R12, SITE_R13, SITE_R14, SITE_R15,
+};
+
+/* The probe's cookie: how to find the block at this site. */
+union site_cookie {
+	struct {
+		__u8 kind;  /* enum site_kind */
+		__u8 place; /* enum site_place */
+		__u8 reg;   /* enum site_reg */
+		__u8 pad;
+		__s32 disp;
+	};
+	__u64 value;
+};
+_Static_assert(sizeof(union site_cookie) == 8, "a cookie is 64 bits");
+
+/* --- maps ------------------------------------------------------------------------------------------------- */
+
+struct live_key {
+	__u64 address;
+	__u64 target;
+};
+
+struct live_block {
+	__u32 stack_id;
+	__u32 size_bytes;
+};
+
+struct stack_key {
+	__u64 hash[2];
+};
+
+/* What a stack holds. Bytes and blocks only grow; live = allocated - freed. */
+struct linger_stack {
+	__u64 alloc_blocks;
+	__u64 alloc_bytes;
+	__u64 free_blocks;
+	__u64 free_bytes;
+	__u32 first_frame; /* in frame_pool, innermost first */
+	__u16 n_frames;
+	__u8 domain;
+	__u8 truncated;
+	__u64 pad[3]; /* one cache line each */
+};
+_Static_assert(sizeof(struct linger_stack) == 64, "linger_stack is shared with BPF");
+
+/* A frame in frame_pool: code id << 32 | instruction offset in bytes (signed: -1 has not started). */
+#define LINGER_FRAME(code_id, instr) ((__u64)(code_id) << 32 | (__u32)(instr))
+#define LINGER_FRAME_CODE(frame) ((__u32)((frame) >> 32))
+#define LINGER_FRAME_INSTR(frame) ((__s32)(frame))
+
+struct code_key {
+	__u64 address;
+	__u64 generation; /* of the address: code objects end and their addresses are used again */
+};
+
+struct text_ref {
+	__u32 chunk; /* first element in text_pool */
+	__u32 bytes;
+};
+
+enum code_flags {
+	CODE_NAME_UNREAD = 1 << 0, /* a page was not resident, or the pool was full: worth another try */
+	CODE_FILE_UNREAD = 1 << 1,
+	CODE_TABLE_UNREAD = 1 << 2,
+	CODE_READY = 1 << 3, /* set last */
+};
+
+struct linger_code {
+	__u64 address;
+	struct text_ref name;
+	struct text_ref filename;
+	struct text_ref line_table;
+	__s32 first_line;
+	__u8 name_kind; /* bytes per character: 1 (Latin-1), 2 or 4 */
+	__u8 filename_kind;
+	__u8 flags; /* enum code_flags */
+	__u8 pad;
+	__u64 pad2[2];
+};
+_Static_assert(sizeof(struct linger_code) == 56, "linger_code is shared with BPF");
+
+/* How far the pools are filled, and what became of the target. One element. */
+struct trace_state {
+	__u32 active; /* events count only while this is 1 */
+	__u32 execed; /* the target replaced its program */
+	__u32 next_stack;
+	__u32 next_frame;
+	__u32 next_code;
+	__u32 next_chunk;
+};
+
+/*
+ * One system call that changed mappings, as the ranges that went and came. It takes effect between begin_ns
+ * and end_ns: what it removes is gone for others from begin_ns on, what it adds is there at end_ns.
+ */
+struct mapping_event {
+	__u64 begin_ns;
+	__u64 end_ns;
+	__u64 remove_start;
+	__u64 remove_bytes; /* 0: nothing */
+	__u64 add_start;
+	__u64 add_bytes; /* 0: nothing */
+	__u32 stack_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct mapping_event) == 56, "mapping_event is shared with BPF");
+
+#endif /* LINGER_TRACE_H */

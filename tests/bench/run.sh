@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+#   run.sh [cost] [start] [rss] [peers]     all of them when none is named; root
+#
+# Markdown on stdout, progress on stderr. BENCH_PYTHON names another interpreter for the workloads.
+set -eu
+[ "$(id -u)" = 0 ] || { echo "bench: recording another process needs root" >&2; exit 1; }
+cd "$(dirname "$0")/../.."
+exec /usr/bin/python3 -B tests/bench/bench.py "$@"

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What every integration test needs: root, the built program, and the interpreters by name."""
+import os
+
+import pytest
+
+from interpreters import all_interpreters
+from linger import LINGER
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "interpreters(*ids): the only interpreters that this test runs on")
+
+
+def pytest_sessionstart(session):
+    if os.geteuid() != 0:
+        pytest.exit("the integration tests trace processes: run them as root", returncode=1)
+    if not LINGER.exists():
+        pytest.exit("no %s: run make first" % LINGER, returncode=1)
+
+
+def parameter(interpreter):
+    reason = interpreter.missing
+    if not reason and not interpreter.supported:
+        reason = "CPython %d.%d is not supported; test_cli.py sees to it that linger says so" % interpreter.version[:2]
+    marks = [pytest.mark.skip(reason=reason)] if reason else []
+    return pytest.param(interpreter, id=interpreter.id, marks=marks)
+
+
+def pytest_generate_tests(metafunc):
+    """A test with the argument `interpreter` runs once for each; one that is missing is a skip."""
+    if "interpreter" not in metafunc.fixturenames:
+        return
+    only = metafunc.definition.get_closest_marker("interpreters")
+    chosen = [i for i in all_interpreters() if only is None or i.id in only.args]
+    metafunc.parametrize("interpreter", map(parameter, chosen))
+
+
+@pytest.fixture
+def system_interpreter():
+    found = all_interpreters()[0]
+    if found.missing:
+        pytest.skip(found.missing)
+    return found

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The command line: what it writes where, how it ends, and what it says of what it cannot do."""
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from interpreters import all_interpreters, clean_environment
+from linger import LINGER, RECORDING, Recording, Target, parse_folded, run_linger, running, wait_until
+
+NOBODY = 65534
+NEVER_A_PID = 4194305  # above the kernel's highest pid_max
+
+
+def check_refusal(run, *words):
+    """One sentence, a hint, status 2, nothing on stdout."""
+    assert run.returncode == 2, run.stderr
+    assert re.search(r"^linger: failed to .+: .+", run.stderr, re.M), run.stderr
+    assert len(re.findall(r"^linger: ", run.stderr, re.M)) == 1, run.stderr
+    assert re.search(r"^hint: .+", run.stderr, re.M), run.stderr
+    assert run.stdout == ""
+    for word in words:
+        assert word.lower() in run.stderr.lower(), run.stderr
+
+
+def refuse(pid, *options, **keywords):
+    return run_linger("record", "-p", pid, "-d", 1, *options, **keywords)
+
+
+@pytest.fixture
+def target(system_interpreter):
+    with Target(system_interpreter, "ending.py") as running_target:
+        yield running_target
+
+
+# --- help and usage -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("doctor", "--help")])
+def test_help(arguments):
+    run = run_linger(*arguments)
+    assert run.returncode == 0 and "Usage" in run.stdout and run.stderr == ""
+
+
+def test_help_has_examples():
+    assert "linger record -p" in run_linger("--help").stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("nonsense",), ("record",), ("record", "-p", "word"), ("record", "-p", "-1"), ("record", "-p", "1", "-d", "x"),
+    ("record", "-p", "1", "-f", "nonsense"), ("record", "-p", "1", "--value", "nonsense"),
+    ("record", "-p", "1", "--domain", "nonsense"), ("record", "-p", "1", "--mode", "nonsense"),
+    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "--no-such-option")])
+def test_wrong_usage_fails_and_says_why(arguments):
+    run = run_linger(*arguments)
+    assert run.returncode not in (0, None) and run.returncode < 128
+    assert run.stderr and run.stdout == ""
+
+
+# --- outputs ------------------------------------------------------------------------------------------------
+
+def test_an_existing_file_is_kept_without_force(target, tmp_path):
+    path = tmp_path / "profile.folded"
+    path.write_text("precious")
+    run = refuse(target.pid, "-o", path)
+    assert run.returncode != 0 and "--force" in run.stderr and path.read_text() == "precious"
+    assert refuse(target.pid, "-o", path, "--force").returncode == 0
+    assert path.read_text() != "precious"
+
+
+def test_a_file_that_cannot_be_written_fails_before_the_recording(target, tmp_path):
+    run = refuse(target.pid, "-o", tmp_path / "nowhere" / "profile.folded")
+    assert run.returncode != 0 and RECORDING not in run.stderr and "nowhere" in run.stderr
+
+
+@pytest.mark.parametrize("name,start", [("p.svg", "<svg"), ("p.folded", "[object]"), ("p.txt", None)])
+def test_the_format_follows_the_file_s_ending(target, tmp_path, name, start):
+    path = tmp_path / name
+    with running([LINGER, "record", "-p", str(target.pid), "-o", path], stderr=subprocess.PIPE, text=True) as process:
+        assert RECORDING in process.stderr.readline()
+        target.ask("build")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        process.stderr.close()
+    assert "ending.py" in path.read_text()
+    assert start is None or start in path.read_text()[:2000]
+
+
+def test_folded_on_a_pipe(target):
+    with running([LINGER, "record", "-p", str(target.pid)], stderr=subprocess.PIPE, text=True) as process:
+        assert RECORDING in process.stderr.readline()
+        target.ask("build")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert parse_folded(output).total("object") >= 5000 * 100
+
+
+def test_text_on_a_terminal(target):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([LINGER, "record", "-p", str(target.pid), "-d", "1"], stdin=theirs, stdout=theirs,
+                               stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    output = b""
+    try:
+        while True:
+            output += os.read(ours, 65536)
+    except OSError:  # the other end is closed
+        os.close(ours)
+    assert process.wait(60) == 0
+    assert output and not re.search(rb"^\[object\];", output, re.M)
+
+
+# --- how a recording ends -----------------------------------------------------------------------------------
+
+def test_a_duration_ends_it(target):
+    before = time.monotonic()
+    with Recording(target.pid, "-d", "1") as recording:
+        recording.finish()
+    assert time.monotonic() - before >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_its_profile(target, number):
+    with Recording(target.pid) as recording:
+        target.ask("build")
+        recording.process.send_signal(number)
+        recording.finish()
+    assert recording["object"]["live_blocks"] >= 5000
+
+
+@pytest.mark.parametrize("how", ["exit", "kill"])
+def test_a_target_that_ends_ends_it_with_its_profile(target, how):
+    with Recording(target.pid) as recording:
+        target.ask("build")
+        if how == "exit":
+            target.send("exit")
+        else:
+            target.process.kill()
+        recording.finish()
+    leaves = {frame.file: size for frame, size in recording.profile.by_leaf().items()}
+    assert leaves[target.path] >= 5000 * 144
+
+
+def test_a_target_that_execs_keeps_its_profile(target):
+    with Recording(target.pid) as recording:
+        target.ask("build")
+        target.send("exec")
+        target.expect("ready")
+        if recording.process.poll() is None:
+            recording.process.send_signal(signal.SIGINT)
+        said = recording.finish()
+    assert recording["object"]["alloc_blocks"] >= 5000
+    assert "exec" in said
+    target.ask("build")
+
+
+def test_two_recordings_of_one_target_agree(target):
+    with Recording(target.pid) as first, Recording(target.pid) as second:
+        target.ask("build")
+        first.stop()
+        second.stop()
+    assert min(first["object"]["live_blocks"], second["object"]["live_blocks"]) >= 5000
+
+
+def test_another_user_s_target(system_interpreter):
+    with Target(system_interpreter, "ending.py", user="nobody") as target, Recording(target.pid) as recording:
+        target.ask("build")
+        recording.stop()
+    assert recording["object"]["live_blocks"] >= 5000
+
+
+# --- what cannot be done ------------------------------------------------------------------------------------
+
+def test_no_such_process():
+    run = refuse(NEVER_A_PID)
+    assert run.returncode in (1, 2) and str(NEVER_A_PID) in run.stderr and "hint: " in run.stderr
+
+
+def test_a_process_that_is_not_python():
+    with running(["sleep", "60"]) as process:
+        check_refusal(refuse(process.pid), "python")
+
+
+def test_a_kernel_thread():
+    if Path("/proc/2/comm").read_text().strip() != "kthreadd" if Path("/proc/2").exists() else True:
+        pytest.skip("no kernel threads are visible in this pid namespace")
+    check_refusal(refuse(2))
+
+
+def too_old():
+    return [pytest.param(i, id=i.id) for i in all_interpreters() if not i.missing and not i.supported] or [
+        pytest.param(None, id="none", marks=pytest.mark.skip(reason="no interpreter older than 3.7"))]
+
+
+@pytest.mark.parametrize("old", too_old())
+def test_a_version_that_is_too_old(old):
+    with running([*old.command, "-c", "input()"], env=clean_environment()) as process:
+        wait_until(lambda: "libpython" in Path("/proc/%d/maps" % process.pid).read_text(), "the interpreter to start")
+        check_refusal(refuse(process.pid), "%d.%d" % old.version[:2])
+
+
+@pytest.mark.parametrize("name", ["pypy3", "python3.13t", "python3.14t", "python3.13-nogil", "python3.14-nogil"])
+def test_interpreters_without_pymalloc(name):
+    program = shutil.which(name)
+    if not program:
+        pytest.skip("no " + name)
+    with running([program, "-c", "print('ready', flush=True); input()"]) as process:
+        process.stdout.readline()
+        check_refusal(refuse(process.pid))
+
+
+def test_a_32_bit_process(tmp_path):
+    source, program = tmp_path / "small.c", tmp_path / "small"
+    source.write_text("int main(void) { for (;;); }\n")
+    made = subprocess.run(["gcc", "-m32", "-nostartfiles", "-nostdlib", "-static", "-Wl,-emain", source, "-o", program],
+                          capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("gcc cannot make 32-bit programs here")
+    with running([program]) as process:
+        check_refusal(refuse(process.pid), "32")
+
+
+@pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug"])
+def test_another_allocator_is_detected_and_said(system_interpreter, allocator):
+    with Target(system_interpreter, "ending.py", PYTHONMALLOC=allocator) as target:
+        run = refuse(target.pid, "--domain", "object")
+    assert "PYTHONMALLOC" in run.stderr, run.stderr
+    if allocator != "debug":  # there pymalloc still serves the blocks
+        assert run.returncode == 2, run.stderr
+
+
+def test_a_user_without_capabilities(target, tmp_path):
+    program = tmp_path / "linger"
+    shutil.copy(LINGER, program)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == "root" and str(folder) != "/" and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    check_refusal(refuse(target.pid, program=program, user=NOBODY, extra_groups=[], group=NOBODY), "CAP_")
+
+
+# --- doctor -------------------------------------------------------------------------------------------------
+
+def test_doctor_says_yes_where_recording_works(target):
+    run = run_linger("doctor", "-p", target.pid)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_doctor_speaks_json(target):
+    assert isinstance(json.loads(run_linger("doctor", "-p", target.pid, "--json").stdout), dict)
+
+
+def test_doctor_refuses_what_record_refuses():
+    with running(["sleep", "60"]) as process:
+        run = run_linger("doctor", "-p", process.pid)
+    assert run.returncode != 0 and "python" in (run.stdout + run.stderr).lower()
+
+
+def test_doctor_needs_no_target():
+    assert run_linger("doctor").stdout
+
+
+def test_names_are_those_of_the_program():
+    assert Path(sys.executable).exists() and run_linger("--version").stdout.strip()

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every probe address is an instruction boundary, with objdump as the second opinion.
+
+A breakpoint in the middle of an instruction crashes the target, so one wrong address is one too many.
+"""
+import subprocess
+
+from interpreters import TESTS
+
+LIST_SITES = TESTS.parent / "build" / "bench" / "list_sites"
+
+
+def planned_sites(elf):
+    """(kind, address, mnemonic) of the sites that linger would probe in this file."""
+    run = subprocess.run([str(LIST_SITES), elf], capture_output=True, text=True, check=True)
+    lines = [line.split() for line in run.stdout.splitlines()]
+    return [(words[0], int(words[1], 16), words[2]) for words in lines]
+
+
+def instructions(elf, wanted):
+    """What objdump has at the wanted addresses: {address: mnemonic}. It decodes the whole file."""
+    found = {}
+    with subprocess.Popen(["objdump", "-d", "-w", "--no-show-raw-insn", elf], stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            address, colon, rest = line.partition(":\t")
+            if colon and int(address, 16) in wanted:
+                found[int(address, 16)] = rest.split()[0]
+    assert run.returncode == 0
+    return found
+
+
+def test_sites_are_instruction_boundaries(interpreter):
+    sites = planned_sites(interpreter.elf)
+    kinds = {kind for kind, _, _ in sites}
+    assert {"pop", "push"} <= kinds
+    decoded = instructions(interpreter.elf, {address for _, address, _ in sites})
+    inside = [site for site in sites if site[1] not in decoded]
+    assert not inside, "not at an instruction: " + ", ".join("%s %#x %s" % site for site in inside)
+    different = [(*site, decoded[site[1]]) for site in sites if not same_mnemonic(site[2], decoded[site[1]])]
+    assert not different
+
+
+# Conditional jumps have two names each; the decoders need not choose the same.
+SYNONYMS = [{"je", "jz"}, {"jne", "jnz"}, {"jb", "jc", "jnae"}, {"jae", "jnb", "jnc"}, {"jbe", "jna"},
+            {"ja", "jnbe"}, {"jl", "jnge"}, {"jge", "jnl"}, {"jle", "jng"}, {"jg", "jnle"}, {"jp", "jpe"}, {"jnp", "jpo"}]
+
+
+def same_mnemonic(left, right):
+    return left == right or any({left, right} <= names for names in SYNONYMS)

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "profile.h"
+
+static const struct profile_frame outer = {"outer", "/srv/a.py", 1};
+static const struct profile_frame inner = {"inner", "/srv/a.py", 2};
+
+static void test_equal_stacks_are_merged(void **state)
+{
+	struct profile *profile = profile__new();
+	/* Equal text at other addresses. */
+	char function[] = "inner", file[] = "/srv/a.py";
+	struct profile_frame one[] = {outer, inner};
+	struct profile_frame two[] = {outer, {function, file, 2}};
+	const struct profile_sample *sample;
+
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, one, 2, (uint64_t[]){1, 2, 3, 4}), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, (uint64_t[]){10, 20, 30, 40}), 0);
+	assert_int_equal(profile__n_samples(profile), 1);
+	sample = profile__sample(profile, 0);
+	assert_int_equal(sample->n_frames, 2);
+	assert_string_equal(sample->frames[0]->function, "outer");
+	assert_string_equal(sample->frames[1]->function, "inner");
+	assert_int_equal(sample->values[PROFILE_INUSE_SPACE], 11);
+	assert_int_equal(sample->values[PROFILE_INUSE_OBJECTS], 22);
+	assert_int_equal(sample->values[PROFILE_ALLOC_SPACE], 33);
+	assert_int_equal(sample->values[PROFILE_ALLOC_OBJECTS], 44);
+	profile__free(profile);
+}
+
+/* Each of these differs from the first in one thing only. */
+static void test_different_stacks_are_kept_apart(void **state)
+{
+	struct profile *profile = profile__new();
+	struct profile_frame frames[][2] = {
+		{outer, inner},
+		{outer, {"inner", "/srv/a.py", 3}},
+		{outer, {"inner", "/srv/b.py", 2}},
+		{outer, {"inner", NULL, 2}},
+		{outer, {"other", "/srv/a.py", 2}},
+		{inner, outer},
+	};
+	size_t n = sizeof(frames) / sizeof(*frames);
+	uint64_t values[PROFILE_VALUES] = {1, 1, 1, 1};
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames[i], 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_MAPPING, frames[0], 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames[0], 1, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, 0, values), 0);
+	assert_int_equal(profile__n_samples(profile), n + 3);
+	for (i = 0; i < n + 3; i++)
+		assert_int_equal(profile__sample(profile, i)->values[0], 1);
+	profile__free(profile);
+}
+
+static void test_frames_are_interned(void **state)
+{
+	struct profile *profile = profile__new();
+	struct profile_frame one[] = {outer, inner};
+	struct profile_frame two[] = {inner, outer};
+	uint64_t values[PROFILE_VALUES] = {1};
+
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, one, 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, values), 0);
+	assert_ptr_equal(profile__sample(profile, 0)->frames[0], profile__sample(profile, 1)->frames[1]);
+	assert_ptr_equal(profile__sample(profile, 0)->frames[1], profile__sample(profile, 1)->frames[0]);
+	assert_ptr_equal(profile__sample(profile, 0)->frames[0]->file, profile__sample(profile, 0)->frames[1]->file);
+	profile__free(profile);
+}
+
+static void test_strings_are_copied(void **state)
+{
+	struct profile *profile = profile__new();
+	char function[] = "before", file[] = "/before.py";
+	struct profile_frame frame = {function, file, 7};
+
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, &frame, 1, (uint64_t[PROFILE_VALUES]){1}), 0);
+	memset(function, 'x', strlen(function));
+	memset(file, 'x', strlen(file));
+	assert_string_equal(profile__sample(profile, 0)->frames[0]->function, "before");
+	assert_string_equal(profile__sample(profile, 0)->frames[0]->file, "/before.py");
+	profile__free(profile);
+}
+
+static void test_totals_are_of_one_domain(void **state)
+{
+	struct profile *profile = profile__new();
+
+	profile__add(profile, LINGER_DOMAIN_OBJECT, &outer, 1, (uint64_t[]){1, 2, 3, 4});
+	profile__add(profile, LINGER_DOMAIN_OBJECT, &inner, 1, (uint64_t[]){10, 20, 30, 40});
+	profile__add(profile, LINGER_DOMAIN_MAPPING, &inner, 1, (uint64_t[]){5, 6, 7, 8});
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_OBJECT, PROFILE_INUSE_SPACE), 11);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_OBJECT, PROFILE_ALLOC_OBJECTS), 44);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_MAPPING, PROFILE_INUSE_OBJECTS), 6);
+	profile__free(profile);
+}
+
+/* Stack number i of the hundred thousand below: 40 frames, the last five of its own. */
+static void make_stack(unsigned int i, struct profile_frame frames[40], char names[40][32])
+{
+	unsigned int j;
+
+	for (j = 0; j < 40; j++) {
+		snprintf(names[j], sizeof(names[j]), "function_%u", j < 35 ? j : (i >> (j - 35) * 4 & 15) + j * 100);
+		frames[j] = (struct profile_frame){names[j], "/srv/application/module.py", j};
+	}
+}
+
+static void test_a_hundred_thousand_stacks(void **state)
+{
+	struct profile *profile = profile__new();
+	struct profile_frame frames[40];
+	char names[40][32];
+	uint64_t sum = 0;
+	unsigned int round, i;
+
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 100000; i++) {
+			make_stack(i, frames, names);
+			assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, 40, (uint64_t[]){i, 1, i, 1}),
+					 0);
+			sum += i;
+		}
+	}
+	assert_int_equal(profile__n_samples(profile), 100000);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_OBJECT, PROFILE_INUSE_SPACE), sum);
+	for (i = 0; i < 100000; i++) {
+		assert_int_equal(profile__sample(profile, i)->values[PROFILE_INUSE_SPACE], 2 * i);
+		assert_int_equal(profile__sample(profile, i)->values[PROFILE_INUSE_OBJECTS], 2);
+	}
+	profile__free(profile);
+}
+
+static void test_notes_keep_their_order(void **state)
+{
+	struct profile *profile = profile__new();
+	char note[] = "coverage: 99 %";
+
+	assert_int_equal(profile__n_notes(profile), 0);
+	assert_int_equal(profile__add_note(profile, note), 0);
+	assert_int_equal(profile__add_note(profile, "dropped: 3"), 0);
+	note[0] = 'x';
+	assert_int_equal(profile__n_notes(profile), 2);
+	assert_string_equal(profile__note(profile, 0), "coverage: 99 %");
+	assert_string_equal(profile__note(profile, 1), "dropped: 3");
+	profile__free(profile);
+}
+
+static void test_names(void **state)
+{
+	enum profile_value value = PROFILE_ALLOC_SPACE;
+	int i;
+
+	assert_string_equal(profile_value__name(PROFILE_INUSE_SPACE), "inuse_space");
+	assert_string_equal(profile_value__name(PROFILE_ALLOC_OBJECTS), "alloc_objects");
+	assert_string_equal(linger_domain__name(LINGER_DOMAIN_OBJECT), "object");
+	assert_string_equal(linger_domain__name(LINGER_DOMAIN_MAPPING), "mapping");
+	for (i = 0; i < PROFILE_VALUES; i++) {
+		assert_int_equal(profile_value__parse(profile_value__name(i), &value), 0);
+		assert_int_equal(value, i);
+	}
+	value = PROFILE_ALLOC_SPACE;
+	assert_int_equal(profile_value__parse("inuse", &value), -EINVAL);
+	assert_int_equal(profile_value__parse("", &value), -EINVAL);
+	assert_int_equal(value, PROFILE_ALLOC_SPACE);
+}
+
+static void test_free_takes_null(void **state)
+{
+	profile__free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_equal_stacks_are_merged),
+		cmocka_unit_test(test_different_stacks_are_kept_apart),
+		cmocka_unit_test(test_frames_are_interned),
+		cmocka_unit_test(test_strings_are_copied),
+		cmocka_unit_test(test_totals_are_of_one_domain),
+		cmocka_unit_test(test_a_hundred_thousand_stacks),
+		cmocka_unit_test(test_notes_keep_their_order),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_free_takes_null),
+	};
+
+	return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
+}

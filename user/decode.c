@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "decode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <Zydis/Zydis.h>
+
+struct decoder {
+	ZydisDecoder zydis;
+	struct insn *insns;
+	size_t capacity;
+};
+
+/* One instruction as Zydis gives it. */
+struct decoded {
+	ZydisDecodedInstruction insn;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+struct decoder *decoder__new(void)
+{
+	struct decoder *decoder = calloc(1, sizeof(*decoder));
+
+	if (!decoder)
+		return NULL;
+	ZydisDecoderInit(&decoder->zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return decoder;
+}
+
+void decoder__free(struct decoder *decoder)
+{
+	if (!decoder)
+		return;
+	free(decoder->insns);
+	free(decoder);
+}
+
+/* The number of a general register, whatever its width. */
+static uint8_t reg_number(ZydisRegister reg)
+{
+	ZydisRegister wide = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	if (wide < ZYDIS_REGISTER_RAX || wide > ZYDIS_REGISTER_R15)
+		return NO_REG;
+	return ZydisRegisterGetId(wide);
+}
+
+static bool is_register(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && reg_number(op->reg.value) != NO_REG;
+}
+
+static bool is_vector(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && reg_number(op->reg.value) == NO_REG;
+}
+
+static bool is_memory(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_MEMORY;
+}
+
+static bool is_immediate(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+}
+
+static uint16_t written_registers(const struct decoded *d)
+{
+	uint16_t mask = 0;
+
+	for (int i = 0; i < d->insn.operand_count; i++) {
+		const ZydisDecodedOperand *op = &d->operands[i];
+
+		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    reg_number(op->reg.value) != NO_REG)
+			mask |= 1u << reg_number(op->reg.value);
+	}
+	return mask;
+}
+
+static void take_memory(struct insn *insn, const ZydisDecodedOperand *op)
+{
+	insn->disp = op->mem.disp.value;
+	insn->width = op->size / 8;
+	if (op->mem.index != ZYDIS_REGISTER_NONE)
+		return;
+	if (op->mem.base == ZYDIS_REGISTER_RIP) {
+		insn->rip_relative = true;
+		insn->imm = insn->address + insn->len + op->mem.disp.value;
+	} else if (op->mem.base == ZYDIS_REGISTER_NONE && op->mem.segment == ZYDIS_REGISTER_FS) {
+		insn->fs_relative = true;
+	} else if (op->mem.base == ZYDIS_REGISTER_NONE) {
+		insn->rip_relative = true;
+		insn->imm = op->mem.disp.value;
+	} else if (op->mem.segment != ZYDIS_REGISTER_FS) {
+		insn->base = reg_number(op->mem.base);
+	}
+}
+
+static void take_move(struct insn *insn, const struct decoded *d)
+{
+	const ZydisDecodedOperand *to = &d->operands[0], *from = &d->operands[1];
+
+	if (is_register(to) && is_register(from) && to->size == 64) {
+		insn->op = INSN_MOVE;
+		insn->reg = reg_number(to->reg.value);
+		insn->src = reg_number(from->reg.value);
+	} else if (is_register(to) && is_memory(from)) {
+		insn->op = INSN_LOAD;
+		insn->reg = reg_number(to->reg.value);
+		take_memory(insn, from);
+	} else if (is_memory(to) && is_register(from)) {
+		insn->op = INSN_STORE;
+		insn->src = reg_number(from->reg.value);
+		take_memory(insn, to);
+	} else if (is_memory(to) && is_immediate(from)) {
+		insn->op = INSN_STORE;
+		take_memory(insn, to);
+		insn->imm = from->imm.value.s;
+	} else if (is_register(to) && is_immediate(from)) {
+		insn->op = INSN_LEA_ABSOLUTE;
+		insn->reg = reg_number(to->reg.value);
+		insn->imm = from->imm.value.s;
+	}
+}
+
+static void take_vector_move(struct insn *insn, const struct decoded *d)
+{
+	if (d->insn.operand_count_visible == 2 && is_memory(&d->operands[0]) && is_vector(&d->operands[1])) {
+		insn->op = INSN_STORE_VECTOR;
+		take_memory(insn, &d->operands[0]);
+	}
+}
+
+static void take_lea(struct insn *insn, const struct decoded *d)
+{
+	const ZydisDecodedOperand *from = &d->operands[1];
+
+	if (from->mem.base == ZYDIS_REGISTER_RIP && from->mem.index == ZYDIS_REGISTER_NONE) {
+		insn->op = INSN_LEA_ABSOLUTE;
+		insn->reg = reg_number(d->operands[0].reg.value);
+		insn->imm = insn->address + insn->len + from->mem.disp.value;
+	}
+}
+
+static void take_add(struct insn *insn, const struct decoded *d)
+{
+	const ZydisDecodedOperand *to = &d->operands[0], *by = &d->operands[1];
+	ZydisMnemonic mnemonic = d->insn.mnemonic;
+	bool one = mnemonic == ZYDIS_MNEMONIC_INC || mnemonic == ZYDIS_MNEMONIC_DEC;
+	bool down = mnemonic == ZYDIS_MNEMONIC_SUB || mnemonic == ZYDIS_MNEMONIC_DEC;
+
+	if (!is_memory(to) || !(one || is_immediate(by)))
+		return;
+	insn->op = INSN_ADD_MEMORY;
+	take_memory(insn, to);
+	insn->imm = one ? 1 : by->imm.value.s;
+	if (down)
+		insn->imm = -insn->imm;
+}
+
+static void take_compare(struct insn *insn, const struct decoded *d)
+{
+	const ZydisDecodedOperand *a = &d->operands[0], *b = &d->operands[1];
+	bool zero = is_immediate(b) && b->imm.value.s == 0;
+
+	insn->op = INSN_COMPARE;
+	insn->width = a->size / 8;
+	if (d->insn.mnemonic == ZYDIS_MNEMONIC_TEST)
+		zero = is_register(a) && is_register(b) && a->reg.value == b->reg.value;
+	if (is_register(a)) {
+		insn->reg = reg_number(a->reg.value);
+		if (zero)
+			insn->op = INSN_TEST;
+	} else if (is_memory(a)) {
+		take_memory(insn, a);
+		if (zero && d->insn.mnemonic == ZYDIS_MNEMONIC_CMP)
+			insn->op = INSN_TEST_MEMORY;
+	}
+	if (is_immediate(b) && !insn->rip_relative)
+		insn->imm = b->imm.value.s;
+}
+
+static uint64_t branch_target(const struct insn *insn, const struct decoded *d)
+{
+	const ZydisDecodedOperand *op = &d->operands[0];
+
+	if (!is_immediate(op) || !op->imm.is_relative)
+		return 0;
+	return insn->address + insn->len + op->imm.value.s;
+}
+
+static bool is_conditional_jump(ZydisInstructionCategory category, const struct insn *insn)
+{
+	return category == ZYDIS_CATEGORY_COND_BR && insn->imm;
+}
+
+/* The kernel's branch emulation: arch/x86/kernel/uprobes.c, branch_setup_xol_ops and push_setup_xol_ops. */
+static bool is_emulated(const struct insn *insn, const struct decoded *d)
+{
+	switch (d->insn.mnemonic) {
+	case ZYDIS_MNEMONIC_NOP:
+		return d->insn.length == 1;
+	case ZYDIS_MNEMONIC_PUSH:
+		return is_register(&d->operands[0]) && d->operands[0].size == 64;
+	case ZYDIS_MNEMONIC_JMP:
+	case ZYDIS_MNEMONIC_CALL:
+		return insn->imm != 0;
+	case ZYDIS_MNEMONIC_JCXZ:
+	case ZYDIS_MNEMONIC_JECXZ:
+	case ZYDIS_MNEMONIC_JRCXZ:
+	case ZYDIS_MNEMONIC_LOOP:
+	case ZYDIS_MNEMONIC_LOOPE:
+	case ZYDIS_MNEMONIC_LOOPNE:
+		return false;
+	default:
+		return insn->op == INSN_JCC;
+	}
+}
+
+static void classify(struct insn *insn, const struct decoded *d)
+{
+	switch (d->insn.mnemonic) {
+	case ZYDIS_MNEMONIC_MOV:
+		take_move(insn, d);
+		break;
+	case ZYDIS_MNEMONIC_MOVUPS:
+	case ZYDIS_MNEMONIC_MOVAPS:
+	case ZYDIS_MNEMONIC_MOVDQU:
+	case ZYDIS_MNEMONIC_MOVDQA:
+	case ZYDIS_MNEMONIC_MOVQ:
+	case ZYDIS_MNEMONIC_MOVHPS:
+	case ZYDIS_MNEMONIC_MOVLPS:
+		take_vector_move(insn, d);
+		break;
+	case ZYDIS_MNEMONIC_LEA:
+		take_lea(insn, d);
+		break;
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_INC:
+	case ZYDIS_MNEMONIC_DEC:
+		take_add(insn, d);
+		break;
+	case ZYDIS_MNEMONIC_CMP:
+	case ZYDIS_MNEMONIC_TEST:
+		take_compare(insn, d);
+		break;
+	case ZYDIS_MNEMONIC_RET:
+		insn->op = INSN_RET;
+		break;
+	default:
+		insn->imm = branch_target(insn, d);
+		if (d->insn.mnemonic == ZYDIS_MNEMONIC_CALL)
+			insn->op = INSN_CALL;
+		else if (d->insn.mnemonic == ZYDIS_MNEMONIC_JMP)
+			insn->op = INSN_JMP;
+		else if (is_conditional_jump(d->insn.meta.category, insn))
+			insn->op = INSN_JCC;
+		else
+			insn->imm = 0;
+		insn->if_zero = d->insn.mnemonic == ZYDIS_MNEMONIC_JZ || d->insn.mnemonic == ZYDIS_MNEMONIC_JNZ;
+		break;
+	}
+}
+
+static void reduce(struct insn *insn, const struct decoded *d, uint64_t address)
+{
+	const ZydisAccessedFlags *flags = d->insn.cpu_flags;
+
+	*insn = (struct insn){
+		.address = address,
+		.len = d->insn.length,
+		.reg = NO_REG,
+		.src = NO_REG,
+		.base = NO_REG,
+		.writes = written_registers(d),
+		.writes_flags = flags && (flags->modified | flags->set_0 | flags->set_1 | flags->undefined),
+	};
+	classify(insn, d);
+	insn->emulated = is_emulated(insn, d);
+}
+
+static int grow(struct decoder *decoder, size_t n)
+{
+	size_t capacity = decoder->capacity ? decoder->capacity * 2 : 1024;
+	struct insn *insns;
+
+	if (n < decoder->capacity)
+		return 0;
+	insns = realloc(decoder->insns, capacity * sizeof(*insns));
+	if (!insns)
+		return -ENOMEM;
+	decoder->insns = insns;
+	decoder->capacity = capacity;
+	return 0;
+}
+
+long decoder__run_prefix(struct decoder *decoder, const uint8_t *bytes, size_t len, uint64_t address,
+			 const struct insn **ret_insns)
+{
+	struct decoded d;
+	size_t at = 0;
+	long n = 0;
+
+	while (at < len) {
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, bytes + at, len - at, &d.insn, d.operands)))
+			break;
+		if (grow(decoder, n))
+			return -ENOMEM;
+		reduce(&decoder->insns[n++], &d, address + at);
+		at += d.insn.length;
+	}
+	*ret_insns = decoder->insns;
+	return n;
+}
+
+long decoder__run(struct decoder *decoder, const uint8_t *bytes, size_t len, uint64_t address,
+		  const struct insn **ret_insns)
+{
+	const struct insn *insns;
+	long n = decoder__run_prefix(decoder, bytes, len, address, &insns);
+
+	if (n <= 0)
+		return n;
+	if (insns[n - 1].address + insns[n - 1].len != address + len)
+		return -EILSEQ;
+	*ret_insns = insns;
+	return n;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "elf_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unwind_table.h"
+
+#define MAX_SEGMENTS 64
+#define MAX_CODE_BYTES (256u << 20)
+#define MAX_BUILD_ID_BYTES 32
+
+struct segment {
+	uint64_t address, size; /* in memory */
+	uint64_t offset, file_size;
+	bool executable;
+};
+
+struct elf_image {
+	int fd;
+	Elf *elf;
+	struct segment segments[MAX_SEGMENTS];
+	size_t n_segments;
+	uint64_t unwind_header; /* address of .eh_frame_hdr, 0: none */
+	uint64_t unwind_header_size;
+	uint8_t *code; /* the executable segment */
+	const struct segment *code_segment;
+	struct elf_function *functions;
+	size_t n_functions;
+	char build_id[MAX_BUILD_ID_BYTES * 2 + 1];
+};
+
+/* --- opening ----------------------------------------------------------------------------------------------- */
+
+static void read_build_id(struct elf_image *image, const GElf_Phdr *phdr)
+{
+	Elf_Data *data = elf_getdata_rawchunk(image->elf, phdr->p_offset, phdr->p_filesz, ELF_T_NHDR);
+	size_t at = 0, name, desc;
+	GElf_Nhdr note;
+
+	while (data && (at = gelf_getnote(data, at, &note, &name, &desc))) {
+		const uint8_t *bytes = (const uint8_t *)data->d_buf + desc;
+
+		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
+		    memcmp((const char *)data->d_buf + name, "GNU", 4) || note.n_descsz > MAX_BUILD_ID_BYTES)
+			continue;
+		for (size_t i = 0; i < note.n_descsz; i++)
+			sprintf(&image->build_id[i * 2], "%02x", bytes[i]);
+		return;
+	}
+}
+
+static int take_segment(struct elf_image *image, const GElf_Phdr *phdr)
+{
+	uint64_t end;
+
+	if (phdr->p_type == PT_GNU_EH_FRAME) {
+		image->unwind_header = phdr->p_vaddr;
+		image->unwind_header_size = phdr->p_memsz;
+	}
+	if (phdr->p_type == PT_NOTE && !image->build_id[0])
+		read_build_id(image, phdr);
+	if (phdr->p_type != PT_LOAD)
+		return 0;
+	if (image->n_segments == MAX_SEGMENTS || phdr->p_filesz > phdr->p_memsz ||
+	    __builtin_add_overflow(phdr->p_vaddr, phdr->p_memsz, &end) ||
+	    __builtin_add_overflow(phdr->p_offset, phdr->p_filesz, &end))
+		return -EINVAL;
+	image->segments[image->n_segments++] = (struct segment){
+		.address = phdr->p_vaddr,
+		.size = phdr->p_memsz,
+		.offset = phdr->p_offset,
+		.file_size = phdr->p_filesz,
+		.executable = phdr->p_flags & PF_X,
+	};
+	return 0;
+}
+
+static int read_headers(struct elf_image *image)
+{
+	GElf_Ehdr header;
+	GElf_Phdr phdr;
+	size_t n;
+
+	if (elf_kind(image->elf) != ELF_K_ELF)
+		return -ENOEXEC;
+	if (!gelf_getehdr(image->elf, &header))
+		return -EINVAL;
+	if (header.e_machine != EM_X86_64 || gelf_getclass(image->elf) != ELFCLASS64)
+		return -EOPNOTSUPP;
+	if (elf_getphdrnum(image->elf, &n))
+		return -EINVAL;
+	for (size_t i = 0; i < n && i < 1024; i++) {
+		int err;
+
+		if (!gelf_getphdr(image->elf, i, &phdr))
+			return -EINVAL;
+		err = take_segment(image, &phdr);
+		if (err)
+			return err;
+	}
+	return image->n_segments ? 0 : -EINVAL;
+}
+
+int elf_image__open(int fd, struct elf_image **ret_image)
+{
+	struct elf_image *image;
+	int err;
+
+	elf_version(EV_CURRENT);
+	image = calloc(1, sizeof(*image));
+	if (!image) {
+		close(fd);
+		return -ENOMEM;
+	}
+	image->fd = fd;
+	image->elf = elf_begin(fd, ELF_C_READ, NULL);
+	err = image->elf ? read_headers(image) : -ENOEXEC;
+	if (err) {
+		elf_image__free(image);
+		return err;
+	}
+	*ret_image = image;
+	return 0;
+}
+
+void elf_image__free(struct elf_image *image)
+{
+	if (!image)
+		return;
+	elf_end(image->elf);
+	close(image->fd);
+	free(image->code);
+	free(image->functions);
+	free(image);
+}
+
+int elf_image__fd(const struct elf_image *image)
+{
+	return image->fd;
+}
+
+const char *elf_image__build_id(const struct elf_image *image)
+{
+	return image->build_id;
+}
+
+/* --- addresses --------------------------------------------------------------------------------------------- */
+
+static const struct segment *find_segment(const struct elf_image *image, uint64_t address)
+{
+	for (size_t i = 0; i < image->n_segments; i++)
+		if (address - image->segments[i].address < image->segments[i].size)
+			return &image->segments[i];
+	return NULL;
+}
+
+int elf_image__offset(const struct elf_image *image, uint64_t address, uint64_t *ret_offset)
+{
+	const struct segment *segment = find_segment(image, address);
+
+	if (!segment || address - segment->address >= segment->file_size)
+		return -EFAULT;
+	*ret_offset = segment->offset + (address - segment->address);
+	return 0;
+}
+
+static int read_file(int fd, void *buf, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)buf + done, len - done, offset + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EIO;
+		done += n;
+	}
+	return 0;
+}
+
+int elf_image__read(const struct elf_image *image, uint64_t address, void *buf, size_t len)
+{
+	const struct segment *segment = find_segment(image, address);
+	uint64_t at = segment ? address - segment->address : 0, in_file;
+
+	if (!segment || len > segment->size - at)
+		return -EFAULT;
+	in_file = at < segment->file_size ? segment->file_size - at : 0;
+	if (in_file > len)
+		in_file = len;
+	memset((char *)buf + in_file, 0, len - in_file);
+	return read_file(image->fd, buf, in_file, segment->offset + at);
+}
+
+int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offset, uint64_t *ret_bias)
+{
+	for (size_t i = 0; i < image->n_segments; i++) {
+		const struct segment *segment = &image->segments[i];
+
+		if (offset + 4096 > segment->offset && offset <= segment->offset + segment->file_size &&
+		    segment->executable) {
+			*ret_bias = start - (segment->address - segment->offset + offset);
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* --- symbols ----------------------------------------------------------------------------------------------- */
+
+/* Calls visit for every defined symbol until it returns true. */
+static bool each_symbol(const struct elf_image *image, bool (*visit)(const char *, const GElf_Sym *, void *),
+			void *arg)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+		Elf_Data *data;
+		GElf_Sym symbol;
+
+		if (!gelf_getshdr(section, &header) ||
+		    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
+			continue;
+		data = elf_getdata(section, NULL);
+		for (int i = 0; data && gelf_getsym(data, i, &symbol); i++) {
+			const char *name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
+
+			if (name && symbol.st_shndx != SHN_UNDEF && visit(name, &symbol, arg))
+				return true;
+		}
+	}
+	return false;
+}
+
+struct symbol_search {
+	const char *name;
+	GElf_Sym found;
+};
+
+static bool match_name(const char *name, const GElf_Sym *symbol, void *arg)
+{
+	struct symbol_search *search = arg;
+
+	if (strcmp(name, search->name))
+		return false;
+	search->found = *symbol;
+	return true;
+}
+
+static bool match_prefix(const char *name, const GElf_Sym *symbol, void *arg)
+{
+	return !strncmp(name, arg, strlen(arg));
+}
+
+int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address, uint64_t *ret_size)
+{
+	struct symbol_search search = {.name = name};
+
+	if (!each_symbol(image, match_name, &search))
+		return -ENOENT;
+	*ret_address = search.found.st_value;
+	if (ret_size)
+		*ret_size = search.found.st_size;
+	return 0;
+}
+
+bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *prefix)
+{
+	return each_symbol(image, match_prefix, (void *)prefix);
+}
+
+/* --- functions --------------------------------------------------------------------------------------------- */
+
+static int load_code(struct elf_image *image)
+{
+	const struct segment *segment = NULL;
+
+	for (size_t i = 0; i < image->n_segments; i++)
+		if (image->segments[i].executable &&
+		    (!segment || image->segments[i].file_size > segment->file_size))
+			segment = &image->segments[i];
+	if (!segment || segment->file_size > MAX_CODE_BYTES)
+		return -EINVAL;
+	image->code = malloc(segment->file_size + 1);
+	if (!image->code)
+		return -ENOMEM;
+	image->code_segment = segment;
+	return read_file(image->fd, image->code, segment->file_size, segment->offset);
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct elf_function *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Sorted, without doubles; what overlaps the one before it is dropped. */
+static void tidy_functions(struct elf_image *image)
+{
+	size_t n = 0;
+
+	qsort(image->functions, image->n_functions, sizeof(*image->functions), compare_functions);
+	for (size_t i = 0; i < image->n_functions; i++) {
+		struct elf_function *f = &image->functions[i];
+
+		if (f->end > f->start && (!n || f->start >= image->functions[n - 1].end))
+			image->functions[n++] = *f;
+	}
+	image->n_functions = n;
+}
+
+struct symbol_functions {
+	struct elf_image *image;
+	size_t capacity;
+};
+
+static bool take_function_symbol(const char *name, const GElf_Sym *symbol, void *arg)
+{
+	struct symbol_functions *to = arg;
+	struct elf_image *image = to->image;
+	struct elf_function *grown;
+
+	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || !symbol->st_size)
+		return false;
+	if (image->n_functions == to->capacity) {
+		to->capacity = to->capacity ? to->capacity * 2 : 4096;
+		grown = reallocarray(image->functions, to->capacity, sizeof(*grown));
+		if (!grown)
+			return true;
+		image->functions = grown;
+	}
+	image->functions[image->n_functions++] = (struct elf_function){
+		.start = symbol->st_value,
+		.end = symbol->st_value + symbol->st_size,
+	};
+	return false;
+}
+
+static int functions_from_unwind_table(struct elf_image *image)
+{
+	struct unwind_range *ranges;
+	size_t n;
+	int err;
+
+	if (!image->unwind_header)
+		return -ENOENT;
+	err = unwind_table__ranges(image, image->unwind_header, image->unwind_header_size, &ranges, &n);
+	if (err)
+		return err;
+	_Static_assert(sizeof(*ranges) == sizeof(*image->functions), "a range is a function");
+	image->functions = (struct elf_function *)ranges;
+	image->n_functions = n;
+	return 0;
+}
+
+int elf_image__functions(struct elf_image *image, const struct elf_function **ret_functions, size_t *ret_n)
+{
+	int err;
+
+	if (!image->functions) {
+		err = load_code(image);
+		if (err)
+			return err;
+		err = functions_from_unwind_table(image);
+		if (err) {
+			struct symbol_functions from_symbols = {.image = image};
+
+			if (each_symbol(image, take_function_symbol, &from_symbols))
+				return -ENOMEM;
+		}
+		tidy_functions(image);
+	}
+	if (!image->n_functions)
+		return -ENOENT;
+	*ret_functions = image->functions;
+	*ret_n = image->n_functions;
+	return 0;
+}
+
+int elf_image__function_at(struct elf_image *image, uint64_t address, struct elf_function *ret_function)
+{
+	for (size_t low = 0, high = image->n_functions; low < high;) {
+		size_t mid = (low + high) / 2;
+		const struct elf_function *f = &image->functions[mid];
+
+		if (address >= f->start && address < f->end) {
+			*ret_function = *f;
+			return 0;
+		}
+		if (address < f->start)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return -ENOENT;
+}
+
+int elf_image__code(struct elf_image *image, const struct elf_function *function, const uint8_t **ret_bytes)
+{
+	const struct segment *segment = image->code_segment;
+
+	if (!segment || function->end <= function->start || function->start < segment->address ||
+	    function->end > segment->address + segment->file_size)
+		return -EFAULT;
+	*ret_bytes = image->code + (function->start - segment->address);
+	return 0;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The plan: decode every function from its proven start, let pool_shapes find the fast paths, and find the slow
+ * path, which serves a size class that has no pool with a free block. The slow path is the one function that
+ * initialises pools; what it hands out is seen at its return, so the shapes inside it are left out.
+ */
+#include "probe_plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "decode.h"
+#include "pool_shapes.h"
+
+struct planner {
+	struct elf_image *image;
+	struct decoder *decoder;
+	struct pool_shapes *shapes;
+	struct probe_plan plan;
+	size_t capacity;
+	size_t n_slow_paths;
+};
+
+static int add_site(struct planner *p, uint64_t address, union site_cookie cookie)
+{
+	struct probe_plan *plan = &p->plan;
+
+	if (plan->n_sites == p->capacity) {
+		size_t capacity = p->capacity ? p->capacity * 2 : 256;
+		struct probe_site *sites = reallocarray(plan->sites, capacity, sizeof(*sites));
+
+		if (!sites)
+			return -ENOMEM;
+		plan->sites = sites;
+		p->capacity = capacity;
+	}
+	plan->sites[plan->n_sites++] = (struct probe_site){.address = address, .cookie = cookie};
+	plan->n_pops += cookie.kind == SITE_POP;
+	plan->n_pushes += cookie.kind == SITE_PUSH;
+	return 0;
+}
+
+/*
+ * Whether every jump inside the function lands on an instruction. If one does not, the bytes are not what the row
+ * of instructions says, and nothing in the function is to be probed.
+ */
+static bool jumps_land(const struct insn *insns, size_t n)
+{
+	uint64_t start = insns[0].address, end = insns[n - 1].address + insns[n - 1].len;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t low = 0, high = n;
+
+		if (insns[i].op != INSN_JCC && insns[i].op != INSN_JMP)
+			continue;
+		if ((uint64_t)insns[i].imm < start || (uint64_t)insns[i].imm >= end)
+			continue;
+		while (low < high) {
+			size_t mid = (low + high) / 2;
+
+			if (insns[mid].address < (uint64_t)insns[i].imm)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		if (insns[low].address != (uint64_t)insns[i].imm)
+			return false;
+	}
+	return true;
+}
+
+static bool is_jump_target(const struct insn *insns, size_t n, uint64_t address)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((insns[i].op == INSN_JCC || insns[i].op == INSN_JMP) && (uint64_t)insns[i].imm == address)
+			return true;
+	return false;
+}
+
+/*
+ * Where to probe a function's entry: the first instruction that the kernel emulates, as long as the stack pointer
+ * and the first argument are still those of the call and every call passes there exactly once; else the entry.
+ */
+static uint64_t entry_site(const struct insn *insns, size_t n)
+{
+	for (size_t i = 0; i < n && i < 8; i++) {
+		if (i > 0 && is_jump_target(insns, n, insns[i].address))
+			break;
+		if (insns[i].emulated)
+			return insns[i].address;
+		if (insns[i].writes & (1u << SITE_RSP | 1u << SITE_RDI) || insns[i].op >= INSN_JCC)
+			break;
+	}
+	return insns[0].address;
+}
+
+static int plan_function(struct planner *p, const struct elf_function *function)
+{
+	const struct shape_result *result;
+	const struct insn *insns;
+	const uint8_t *bytes;
+	long n;
+	int err = elf_image__code(p->image, function, &bytes);
+
+	if (err)
+		return 0; /* outside the code segment: not ours to probe */
+	n = decoder__run(p->decoder, bytes, function->end - function->start, function->start, &insns);
+	if (n <= 0)
+		return n == -ENOMEM ? n : 0;
+	err = pool_shapes__scan(p->shapes, insns, n, &result);
+	if (err)
+		return err;
+	if ((!result->n_sites && !result->initialises_pools) || !jumps_land(insns, n))
+		return 0;
+	if (result->initialises_pools) {
+		p->n_slow_paths++;
+		p->plan.slow_path = entry_site(insns, n);
+		return 0;
+	}
+	p->plan.n_unlocated += result->n_unlocated;
+	for (size_t i = 0; i < result->n_sites && !err; i++)
+		err = add_site(p, result->sites[i].address, result->sites[i].cookie);
+	return err;
+}
+
+static int plan_code_dealloc(struct planner *p, uint64_t address)
+{
+	union site_cookie cookie = {.kind = SITE_CODE_DEALLOC, .place = SITE_IN_REGISTER, .reg = SITE_RDI};
+	struct elf_function function;
+	const struct insn *insns;
+	const uint8_t *bytes;
+	long n;
+
+	if (!address || elf_image__function_at(p->image, address, &function) || function.start != address ||
+	    elf_image__code(p->image, &function, &bytes))
+		return 0;
+	n = decoder__run(p->decoder, bytes, function.end - function.start, function.start, &insns);
+	if (n <= 0)
+		return n == -ENOMEM ? n : 0;
+	return add_site(p, entry_site(insns, n), cookie);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	const struct probe_site *x = a, *y = b;
+
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static int plan_all(struct planner *p, uint64_t code_dealloc)
+{
+	const struct elf_function *functions;
+	size_t n;
+	int err = elf_image__functions(p->image, &functions, &n);
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = plan_function(p, &functions[i]);
+	if (err)
+		return err;
+	if (p->n_slow_paths != 1 || !p->plan.n_pushes)
+		return -ENOENT;
+	err = plan_code_dealloc(p, code_dealloc);
+	qsort(p->plan.sites, p->plan.n_sites, sizeof(*p->plan.sites), compare_sites);
+	return err;
+}
+
+int probe_plan__make(struct elf_image *image, uint64_t code_dealloc, struct probe_plan *ret_plan)
+{
+	struct planner p = {
+		.image = image,
+		.decoder = decoder__new(),
+		.shapes = pool_shapes__new(),
+	};
+	int err = p.decoder && p.shapes ? plan_all(&p, code_dealloc) : -ENOMEM;
+
+	decoder__free(p.decoder);
+	pool_shapes__free(p.shapes);
+	if (err)
+		probe_plan__free(&p.plan);
+	else
+		*ret_plan = p.plan;
+	return err;
+}
+
+void probe_plan__free(struct probe_plan *plan)
+{
+	free(plan->sites);
+	*plan = (struct probe_plan){};
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "py_layouts.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * Two sources of offsets.
+ *
+ * For 3.7-3.12: tables in this file, printed by tests/layouts/print_layouts.sh from the headers of the
+ * version named above each. They hold for release builds (Py_TRACE_REFS lengthens the head of every object),
+ * and 3.7 means 3.7.4 and later: before, _PyRuntime was 88 bytes shorter and pymalloc's size classes had
+ * steps of 8.
+ *
+ * From 3.13: struct _Py_DebugOffsets, with which the interpreter's own _PyRuntime begins (pycore_runtime.h in
+ * 3.13, pycore_debug_offsets.h in 3.14). It describes the very binary that runs, but where in it each offset
+ * is stored differs between minor versions: that is the table of positions here, printed by the same script.
+ */
+enum { FIRST_MINOR = 7, LAST_STATIC_MINOR = 12, FIRST_DEBUG_MINOR = 13, LAST_MINOR = 14 };
+
+static const struct py_layout static_layouts[] = {
+	/* 3.7.16 */
+	[7 - FIRST_MINOR] =
+		{
+			.tstate_frame = 24,
+			.cframe_current = PY_NO_FIELD,
+			.frame_code = 32,
+			.frame_previous = 24,
+			.frame_instr = 104,
+			.frame_owner = PY_NO_FIELD,
+			.instr_kind = PY_INSTR_BYTE_INDEX,
+			.line_table_kind = PY_LINES_LNOTAB,
+			.code_first_line = 36,
+			.code_name = 104,
+			.code_filename = 96,
+			.code_line_table = 112,
+			.code_instrs = PY_NO_FIELD,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 48,
+			.unicode_compact = 72,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+	/* 3.8.18 */
+	[8 - FIRST_MINOR] =
+		{
+			.tstate_frame = 24,
+			.cframe_current = PY_NO_FIELD,
+			.frame_code = 32,
+			.frame_previous = 24,
+			.frame_instr = 104,
+			.frame_owner = PY_NO_FIELD,
+			.instr_kind = PY_INSTR_BYTE_INDEX,
+			.line_table_kind = PY_LINES_LNOTAB,
+			.code_first_line = 40,
+			.code_name = 112,
+			.code_filename = 104,
+			.code_line_table = 120,
+			.code_instrs = PY_NO_FIELD,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 48,
+			.unicode_compact = 72,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+	/* 3.9.18 */
+	[9 - FIRST_MINOR] =
+		{
+			.tstate_frame = 24,
+			.cframe_current = PY_NO_FIELD,
+			.frame_code = 32,
+			.frame_previous = 24,
+			.frame_instr = 104,
+			.frame_owner = PY_NO_FIELD,
+			.instr_kind = PY_INSTR_BYTE_INDEX,
+			.line_table_kind = PY_LINES_LNOTAB,
+			.code_first_line = 40,
+			.code_name = 112,
+			.code_filename = 104,
+			.code_line_table = 120,
+			.code_instrs = PY_NO_FIELD,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 48,
+			.unicode_compact = 72,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+	/* 3.10.13 */
+	[10 - FIRST_MINOR] =
+		{
+			.tstate_frame = 24,
+			.cframe_current = PY_NO_FIELD,
+			.frame_code = 32,
+			.frame_previous = 24,
+			.frame_instr = 96,
+			.frame_owner = PY_NO_FIELD,
+			.instr_kind = PY_INSTR_UNIT_INDEX,
+			.line_table_kind = PY_LINES_310,
+			.code_first_line = 40,
+			.code_name = 112,
+			.code_filename = 104,
+			.code_line_table = 120,
+			.code_instrs = PY_NO_FIELD,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 48,
+			.unicode_compact = 72,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+	/* 3.11.7 */
+	[11 - FIRST_MINOR] =
+		{
+			.tstate_frame = 56,
+			.cframe_current = 8,
+			.frame_code = 32,
+			.frame_previous = 48,
+			.frame_instr = 56,
+			.frame_owner = PY_NO_FIELD,
+			.instr_kind = PY_INSTR_POINTER,
+			.line_table_kind = PY_LINES_LOCATIONS,
+			.code_first_line = 72,
+			.code_name = 128,
+			.code_filename = 112,
+			.code_line_table = 136,
+			.code_instrs = 184,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 48,
+			.unicode_compact = 72,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+	/* 3.12.1 */
+	[12 - FIRST_MINOR] =
+		{
+			.tstate_frame = 56,
+			.cframe_current = 0,
+			.frame_code = 0,
+			.frame_previous = 8,
+			.frame_instr = 56,
+			.frame_owner = 70,
+			.owner_c_stack = 3,
+			.instr_kind = PY_INSTR_POINTER,
+			.line_table_kind = PY_LINES_LOCATIONS,
+			.code_first_line = 68,
+			.code_name = 128,
+			.code_filename = 112,
+			.code_line_table = 136,
+			.code_instrs = 192,
+			.unicode_length = 16,
+			.unicode_state = 32,
+			.unicode_ascii = 40,
+			.unicode_compact = 56,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+			.bytes_size = 16,
+			.bytes_data = 32,
+			.type_dealloc = 48,
+		},
+};
+
+_Static_assert(sizeof(static_layouts) / sizeof(static_layouts[0]) == LAST_STATIC_MINOR - FIRST_MINOR + 1,
+	       "one layout per version");
+
+/* _PyRuntime.gilstate.autoTSSkey._key: the pthread key, which follows the int _is_initialized. */
+static const uint16_t auto_tss_keys[] = {
+	[7 - FIRST_MINOR] = 1508, /* 3.7.16 */
+	[8 - FIRST_MINOR] = 1396, /* 3.8.18 */
+	[9 - FIRST_MINOR] = 588,  /* 3.9.18 */
+	[10 - FIRST_MINOR] = 588, /* 3.10.13 */
+	[11 - FIRST_MINOR] = 596, /* 3.11.7 */
+};
+
+/* What is read from a _Py_DebugOffsets. */
+enum debug_field {
+	TSTATE_FRAME,
+	FRAME_CODE,
+	FRAME_PREVIOUS,
+	FRAME_INSTR,
+	FRAME_OWNER,
+	CODE_FIRST_LINE,
+	CODE_NAME,
+	CODE_FILENAME,
+	CODE_LINE_TABLE,
+	CODE_INSTRS,
+	UNICODE_LENGTH,
+	UNICODE_STATE,
+	UNICODE_ASCII,
+	UNICODE_COMPACT,
+	BYTES_SIZE,
+	BYTES_DATA,
+	TYPE_DEALLOC,
+	DEBUG_FIELDS
+};
+
+/*
+ * Where each goes, and what a sane value is aligned to. Two fields are not stored themselves, but lie at a
+ * fixed distance after one that is: the characters of a non-ASCII string follow its utf8_length and utf8,
+ * which follow the ASCII form (PyCompactUnicodeObject); tp_dealloc comes three words after tp_name
+ * (PyTypeObject).
+ */
+static const struct {
+	uint16_t target; /* offset in struct py_layout */
+	uint16_t alignment;
+	uint16_t distance;
+} debug_fields[DEBUG_FIELDS] = {
+	[TSTATE_FRAME] = {offsetof(struct py_layout, tstate_frame), 8, 0},
+	[FRAME_CODE] = {offsetof(struct py_layout, frame_code), 8, 0},
+	[FRAME_PREVIOUS] = {offsetof(struct py_layout, frame_previous), 8, 0},
+	[FRAME_INSTR] = {offsetof(struct py_layout, frame_instr), 8, 0},
+	[FRAME_OWNER] = {offsetof(struct py_layout, frame_owner), 1, 0},
+	[CODE_FIRST_LINE] = {offsetof(struct py_layout, code_first_line), 4, 0},
+	[CODE_NAME] = {offsetof(struct py_layout, code_name), 8, 0},
+	[CODE_FILENAME] = {offsetof(struct py_layout, code_filename), 8, 0},
+	[CODE_LINE_TABLE] = {offsetof(struct py_layout, code_line_table), 8, 0},
+	[CODE_INSTRS] = {offsetof(struct py_layout, code_instrs), 2, 0},
+	[UNICODE_LENGTH] = {offsetof(struct py_layout, unicode_length), 8, 0},
+	[UNICODE_STATE] = {offsetof(struct py_layout, unicode_state), 4, 0},
+	[UNICODE_ASCII] = {offsetof(struct py_layout, unicode_ascii), 4, 0},
+	[UNICODE_COMPACT] = {offsetof(struct py_layout, unicode_compact), 4, 16},
+	[BYTES_SIZE] = {offsetof(struct py_layout, bytes_size), 8, 0},
+	[BYTES_DATA] = {offsetof(struct py_layout, bytes_data), 1, 0},
+	[TYPE_DEALLOC] = {offsetof(struct py_layout, type_dealloc), 8, 24},
+};
+
+static const uint16_t debug_positions[][DEBUG_FIELDS] = {
+	/* 3.13: positions in _Py_DebugOffsets (584 bytes) */
+	[13 - FIRST_DEBUG_MINOR] =
+		{
+			[TSTATE_FRAME] = 184,
+			[FRAME_CODE] = 240,
+			[FRAME_PREVIOUS] = 232,
+			[FRAME_INSTR] = 248,
+			[FRAME_OWNER] = 264,
+			[CODE_FIRST_LINE] = 312,
+			[CODE_NAME] = 296,
+			[CODE_FILENAME] = 280,
+			[CODE_LINE_TABLE] = 304,
+			[CODE_INSTRS] = 344,
+			[UNICODE_LENGTH] = 552,
+			[UNICODE_STATE] = 544,
+			[UNICODE_ASCII] = 560,
+			[UNICODE_COMPACT] = 560,
+			[BYTES_SIZE] = 520,
+			[BYTES_DATA] = 528,
+			[TYPE_DEALLOC] = 376,
+		},
+	/* 3.14: positions in _Py_DebugOffsets (760 bytes) */
+	[14 - FIRST_DEBUG_MINOR] =
+		{
+			[TSTATE_FRAME] = 208,
+			[FRAME_CODE] = 264,
+			[FRAME_PREVIOUS] = 256,
+			[FRAME_INSTR] = 272,
+			[FRAME_OWNER] = 288,
+			[CODE_FIRST_LINE] = 352,
+			[CODE_NAME] = 336,
+			[CODE_FILENAME] = 320,
+			[CODE_LINE_TABLE] = 344,
+			[CODE_INSTRS] = 384,
+			[UNICODE_LENGTH] = 632,
+			[UNICODE_STATE] = 624,
+			[UNICODE_ASCII] = 640,
+			[UNICODE_COMPACT] = 640,
+			[BYTES_SIZE] = 600,
+			[BYTES_DATA] = 608,
+			[TYPE_DEALLOC] = 424,
+		},
+};
+
+/*
+ * What _Py_DebugOffsets does not hold. The owner of a frame that only marks a C call is FRAME_OWNED_BY_CSTACK
+ * in 3.12 and 3.13 and FRAME_OWNED_BY_INTERPRETER in 3.14, which is the same number.
+ */
+static const struct py_layout beyond_debug[] = {
+	[13 - FIRST_DEBUG_MINOR] =
+		{
+			.cframe_current = PY_NO_FIELD,
+			.owner_c_stack = 3,
+			.instr_kind = PY_INSTR_POINTER,
+			.line_table_kind = PY_LINES_LOCATIONS,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+		},
+	[14 - FIRST_DEBUG_MINOR] =
+		{
+			.cframe_current = PY_NO_FIELD,
+			.owner_c_stack = 3,
+			.instr_kind = PY_INSTR_POINTER,
+			.line_table_kind = PY_LINES_LOCATIONS,
+			.code_tag_mask = 1,
+			.unicode_kind_shift = 2,
+			.unicode_ascii_shift = 6,
+		},
+};
+
+_Static_assert(sizeof(debug_positions) / sizeof(debug_positions[0]) == LAST_MINOR - FIRST_DEBUG_MINOR + 1,
+	       "one table of positions per version");
+_Static_assert(sizeof(beyond_debug) / sizeof(beyond_debug[0]) == LAST_MINOR - FIRST_DEBUG_MINOR + 1,
+	       "one remainder per version");
+
+/* The head of _Py_DebugOffsets, the same in every version. */
+static const uint8_t debug_cookie[8] = {'x', 'd', 'e', 'b', 'u', 'g', 'p', 'y'};
+enum { VERSION_POSITION = 8, FREE_THREADED_POSITION = 16, DEBUG_HEAD_BYTES = 24 };
+
+/* A generous bound: the offsets of 3.13 and 3.14 that are read are all below 256. */
+enum { OFFSET_BOUND = 4096 };
+
+/* PY_VERSION_HEX has the release level in bits 4-7; the alphas and betas (0xa, 0xb) had other positions. */
+enum { RELEASE_CANDIDATE = 0xc };
+
+static uint64_t read_u64(const uint8_t *bytes, size_t position)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes + position, sizeof(value));
+	return value;
+}
+
+static int check_debug_head(int minor, const uint8_t *bytes, size_t len)
+{
+	uint64_t version;
+
+	if (!bytes || len < DEBUG_HEAD_BYTES || memcmp(bytes, debug_cookie, sizeof(debug_cookie)))
+		return -EINVAL;
+	version = read_u64(bytes, VERSION_POSITION);
+	if (version >> 16 != (0x300u | (unsigned int)minor) || (version >> 4 & 0xf) < RELEASE_CANDIDATE)
+		return -EINVAL;
+	return read_u64(bytes, FREE_THREADED_POSITION) ? -EOPNOTSUPP : 0;
+}
+
+static int read_debug_field(enum debug_field field, uint16_t position, const uint8_t *bytes, size_t len,
+			    struct py_layout *layout)
+{
+	uint64_t stored;
+	uint16_t offset;
+
+	if (position + sizeof(stored) > len)
+		return -EINVAL;
+	stored = read_u64(bytes, position);
+	if (stored >= OFFSET_BOUND || stored % debug_fields[field].alignment)
+		return -EINVAL;
+	offset = (uint16_t)(stored + debug_fields[field].distance);
+	memcpy((uint8_t *)layout + debug_fields[field].target, &offset, sizeof(offset));
+	return 0;
+}
+
+static int debug_layout(int minor, const uint8_t *bytes, size_t len, struct py_layout *ret_layout)
+{
+	struct py_layout layout = beyond_debug[minor - FIRST_DEBUG_MINOR];
+	const uint16_t *positions = debug_positions[minor - FIRST_DEBUG_MINOR];
+	int err;
+
+	err = check_debug_head(minor, bytes, len);
+	for (int field = 0; field < DEBUG_FIELDS && !err; field++)
+		err = read_debug_field(field, positions[field], bytes, len, &layout);
+	if (err)
+		return err;
+	*ret_layout = layout;
+	return 0;
+}
+
+/* pymalloc's sizes: Objects/obmalloc.c (POOL_BITS, ALIGNMENT); they are in no header before 3.12. */
+static struct py_runtime_layout runtime_layout(int minor)
+{
+	size_t i = (size_t)(minor - FIRST_MINOR);
+
+	return (struct py_runtime_layout){
+		.auto_tss_key =
+			i < sizeof(auto_tss_keys) / sizeof(auto_tss_keys[0]) ? auto_tss_keys[i] : PY_NO_FIELD,
+		.pool_bytes = minor <= 9 ? 4096 : 16384,
+		.alignment = 16,
+	};
+}
+
+int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
+		    struct py_layout *ret_layout, struct py_runtime_layout *ret_runtime)
+{
+	int err;
+
+	if (minor < FIRST_MINOR || minor > LAST_MINOR)
+		return -ENOTSUP;
+	if (minor <= LAST_STATIC_MINOR) {
+		*ret_layout = static_layouts[minor - FIRST_MINOR];
+	} else {
+		err = debug_layout(minor, debug_offsets, debug_offsets_len, ret_layout);
+		if (err)
+			return err;
+	}
+	*ret_runtime = runtime_layout(minor);
+	return 0;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The summary for a terminal: a table for each domain with its largest stacks, in 100 columns. A row names
+ * the place to look at first: the innermost frame of the program's own code. When the allocation happened
+ * deeper, in a library, the line below says where.
+ */
+#include "render.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render_common.h"
+
+#define TOP_STACKS 20
+#define COLUMNS 100
+#define NUMBERS_COLUMNS 48 /* of a row, before the name */
+#define VIA "  via "
+
+/* One domain: its stacks in the order of the table, and what its shares are shares of. */
+struct table {
+	enum linger_domain domain;
+	enum profile_value value;
+	const struct profile_sample **samples;
+	size_t n_samples;
+	size_t n_rows; /* how many of them get a row of their own */
+	uint64_t total;
+};
+
+/* --- frames ----------------------------------------------------------------------------------------------
+ */
+
+/* Whether a path has a directory lib/python3.N, or python3.Nt of a free-threaded build. */
+static bool in_standard_library(const char *file)
+{
+	static const char prefix[] = "/lib/python3.";
+	const char *at = file;
+
+	while ((at = strstr(at, prefix))) {
+		at += sizeof(prefix) - 1;
+		at += strspn(at, "0123456789");
+		at += *at == 't';
+		if (*at == '/')
+			return true;
+	}
+	return false;
+}
+
+static bool is_library(const struct profile_frame *frame)
+{
+	return !frame->file || strstr(frame->file, "/site-packages/") ||
+	       strstr(frame->file, "/dist-packages/") ||
+	       !strncmp(frame->file, "<frozen ", strlen("<frozen ")) || in_standard_library(frame->file);
+}
+
+/* The innermost frame of the program's own code; of all code when it has none on this stack. */
+static const struct profile_frame *place_of(const struct profile_sample *sample)
+{
+	size_t i = sample->n_frames;
+
+	while (i--)
+		if (!is_library(sample->frames[i]))
+			return sample->frames[i];
+	return sample->frames[sample->n_frames - 1];
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------
+ */
+
+static void put_numbers(const struct table *table, const uint64_t values[PROFILE_VALUES], FILE *out)
+{
+	char live[RENDER_NUMBER_BYTES], blocks[RENDER_NUMBER_BYTES], allocated[RENDER_NUMBER_BYTES];
+
+	fprintf(out, "%10s  %5.1f %%  %13s  %10s  ", render_bytes(values[PROFILE_INUSE_SPACE], live),
+		render_share(values[table->value], table->total),
+		render_count(values[PROFILE_INUSE_OBJECTS], blocks),
+		render_bytes(values[PROFILE_ALLOC_SPACE], allocated));
+}
+
+static void put_row(const struct table *table, const struct profile_sample *sample, FILE *out)
+{
+	const struct profile_frame *place;
+	const struct profile_frame *innermost;
+
+	put_numbers(table, sample->values, out);
+	if (!sample->n_frames) {
+		fputs("[no stack]\n", out);
+		return;
+	}
+	place = place_of(sample);
+	innermost = sample->frames[sample->n_frames - 1];
+	render_frame_fitted(out, place, COLUMNS - NUMBERS_COLUMNS, render_put_utf8);
+	putc('\n', out);
+	if (place == innermost)
+		return;
+	fprintf(out, "%*s" VIA, NUMBERS_COLUMNS, "");
+	render_frame_fitted(out, innermost, COLUMNS - NUMBERS_COLUMNS - strlen(VIA), render_put_utf8);
+	putc('\n', out);
+}
+
+/* One row for all stacks from the first one on. */
+static void put_sum(const struct table *table, size_t first, const char *text, FILE *out)
+{
+	uint64_t sum[PROFILE_VALUES] = {0};
+	char count[RENDER_NUMBER_BYTES];
+	size_t n = table->n_samples - first;
+	size_t i;
+	int value;
+
+	if (!n)
+		return;
+	for (i = first; i < table->n_samples; i++)
+		for (value = 0; value < PROFILE_VALUES; value++)
+			sum[value] += table->samples[i]->values[value];
+	put_numbers(table, sum, out);
+	fprintf(out, "%s: %s %s\n", text, render_count(n, count), n == 1 ? "stack" : "stacks");
+}
+
+static void put_table(const struct table *table, FILE *out)
+{
+	size_t i;
+
+	fprintf(out, "%s: largest stacks by %s\n\n", linger_domain__name(table->domain),
+		render_value_text(table->value));
+	fprintf(out, "%10s  %7s  %13s  %10s  %s\n", "live", "share", "live blocks", "allocated", "where");
+	for (i = 0; i < table->n_rows; i++)
+		put_row(table, table->samples[i], out);
+	put_sum(table, table->n_rows, "other", out);
+	put_sum(table, 0, "total", out);
+	putc('\n', out);
+}
+
+/* --- tables ----------------------------------------------------------------------------------------------
+ */
+
+static int compare_values(const void *a, const void *b, void *value)
+{
+	const struct profile_sample *left = *(const struct profile_sample *const *)a;
+	const struct profile_sample *right = *(const struct profile_sample *const *)b;
+	uint64_t left_value = left->values[*(enum profile_value *)value];
+	uint64_t right_value = right->values[*(enum profile_value *)value];
+
+	if (left_value != right_value)
+		return left_value < right_value ? 1 : -1;
+	return render_compare_stacks(a, b);
+}
+
+/* Also stacks without the chosen value, so that every column adds up to its total. */
+static int table__fill(struct table *table, const struct profile *profile)
+{
+	size_t i;
+
+	table->samples = calloc(profile__n_samples(profile) + 1, sizeof(*table->samples));
+	if (!table->samples)
+		return -ENOMEM;
+	for (i = 0; i < profile__n_samples(profile); i++)
+		if (profile__sample(profile, i)->domain == table->domain)
+			table->samples[table->n_samples++] = profile__sample(profile, i);
+	qsort_r(table->samples, table->n_samples, sizeof(*table->samples), compare_values, &table->value);
+	table->total = profile__total(profile, table->domain, table->value);
+	while (table->n_rows < table->n_samples && table->n_rows < TOP_STACKS &&
+	       table->samples[table->n_rows]->values[table->value])
+		table->n_rows++;
+	return 0;
+}
+
+static int put_domain(const struct profile *profile, enum linger_domain domain, enum profile_value value,
+		      FILE *out)
+{
+	struct table table = {.domain = domain, .value = value};
+	int err;
+
+	err = table__fill(&table, profile);
+	if (err)
+		return err;
+	if (table.n_samples)
+		put_table(&table, out);
+	free(table.samples);
+	return 0;
+}
+
+static int put_profile(const struct profile *profile, enum profile_value value, FILE *out)
+{
+	size_t i;
+	int domain;
+	int err;
+
+	for (domain = 0; domain < LINGER_DOMAINS; domain++) {
+		err = put_domain(profile, domain, value, out);
+		if (err)
+			return err;
+	}
+	if (!profile__n_samples(profile))
+		fputs("no allocations in this profile\n\n", out);
+	for (i = 0; i < profile__n_notes(profile); i++) {
+		fputs("note: ", out);
+		render_string(out, profile__note(profile, i), render_put_utf8);
+		putc('\n', out);
+	}
+	return render_finish(out);
+}
+
+const struct renderer render_text = {
+	.name = "text",
+	.suffix = ".txt",
+	.render = put_profile,
+};
