@@ -89,12 +89,13 @@ static void take_memory(struct insn *insn, const ZydisDecodedOperand *op)
 	if (op->mem.base == ZYDIS_REGISTER_RIP) {
 		insn->rip_relative = true;
 		insn->imm = insn->address + insn->len + op->mem.disp.value;
-	} else if (op->mem.base == ZYDIS_REGISTER_NONE && op->mem.segment == ZYDIS_REGISTER_FS) {
+	} else if (op->mem.segment == ZYDIS_REGISTER_FS) {
 		insn->fs_relative = true;
+		insn->fs_base = op->mem.base == ZYDIS_REGISTER_NONE ? NO_REG : reg_number(op->mem.base);
 	} else if (op->mem.base == ZYDIS_REGISTER_NONE) {
 		insn->rip_relative = true;
 		insn->imm = op->mem.disp.value;
-	} else if (op->mem.segment != ZYDIS_REGISTER_FS) {
+	} else {
 		insn->base = reg_number(op->mem.base);
 	}
 }
@@ -183,18 +184,19 @@ static void take_compare(struct insn *insn, const struct decoded *d)
 		insn->imm = b->imm.value.s;
 }
 
-static uint64_t branch_target(const struct insn *insn, const struct decoded *d)
+static void take_branch(struct insn *insn, const struct decoded *d, enum insn_op direct, enum insn_op indirect)
 {
 	const ZydisDecodedOperand *op = &d->operands[0];
 
+	insn->op = indirect;
+	if (is_memory(op))
+		take_memory(insn, op);
+	else if (is_register(op))
+		insn->reg = reg_number(op->reg.value);
 	if (!is_immediate(op) || !op->imm.is_relative)
-		return 0;
-	return insn->address + insn->len + op->imm.value.s;
-}
-
-static bool is_conditional_jump(ZydisInstructionCategory category, const struct insn *insn)
-{
-	return category == ZYDIS_CATEGORY_COND_BR && insn->imm;
+		return;
+	insn->op = direct;
+	insn->imm = insn->address + insn->len + op->imm.value.s;
 }
 
 /* The kernel's branch emulation: arch/x86/kernel/uprobes.c, branch_setup_xol_ops and push_setup_xol_ops. */
@@ -205,9 +207,6 @@ static bool is_emulated(const struct insn *insn, const struct decoded *d)
 		return d->insn.length == 1;
 	case ZYDIS_MNEMONIC_PUSH:
 		return is_register(&d->operands[0]) && d->operands[0].size == 64;
-	case ZYDIS_MNEMONIC_JMP:
-	case ZYDIS_MNEMONIC_CALL:
-		return insn->imm != 0;
 	case ZYDIS_MNEMONIC_JCXZ:
 	case ZYDIS_MNEMONIC_JECXZ:
 	case ZYDIS_MNEMONIC_JRCXZ:
@@ -216,7 +215,7 @@ static bool is_emulated(const struct insn *insn, const struct decoded *d)
 	case ZYDIS_MNEMONIC_LOOPNE:
 		return false;
 	default:
-		return insn->op == INSN_JCC;
+		return insn->op == INSN_JCC || insn->op == INSN_JMP || insn->op == INSN_CALL;
 	}
 }
 
@@ -251,16 +250,15 @@ static void classify(struct insn *insn, const struct decoded *d)
 	case ZYDIS_MNEMONIC_RET:
 		insn->op = INSN_RET;
 		break;
+	case ZYDIS_MNEMONIC_JMP:
+		take_branch(insn, d, INSN_JMP, INSN_JMP_INDIRECT);
+		break;
+	case ZYDIS_MNEMONIC_CALL:
+		take_branch(insn, d, INSN_CALL, INSN_CALL_INDIRECT);
+		break;
 	default:
-		insn->imm = branch_target(insn, d);
-		if (d->insn.mnemonic == ZYDIS_MNEMONIC_CALL)
-			insn->op = INSN_CALL;
-		else if (d->insn.mnemonic == ZYDIS_MNEMONIC_JMP)
-			insn->op = INSN_JMP;
-		else if (is_conditional_jump(d->insn.meta.category, insn))
-			insn->op = INSN_JCC;
-		else
-			insn->imm = 0;
+		if (d->insn.meta.category == ZYDIS_CATEGORY_COND_BR)
+			take_branch(insn, d, INSN_JCC, INSN_OTHER);
 		insn->if_zero = d->insn.mnemonic == ZYDIS_MNEMONIC_JZ || d->insn.mnemonic == ZYDIS_MNEMONIC_JNZ;
 		break;
 	}

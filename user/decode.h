@@ -25,9 +25,11 @@ enum insn_op {
 	INSN_TEST_MEMORY, /* flags of [base + disp] against zero */
 	INSN_COMPARE,	  /* any other comparison; imm is the constant, if there is one */
 	INSN_LEA_ABSOLUTE, /* reg = imm, an address (rip-relative lea, or a constant) */
-	INSN_JCC,	  /* imm: target address */
-	INSN_JMP,	  /* imm: target address; 0 when it is not known */
-	INSN_CALL,	  /* imm: target address; 0 when it is not known */
+	INSN_JCC,	  /* imm: target address, as of JMP and CALL */
+	INSN_JMP,
+	INSN_CALL,
+	INSN_JMP_INDIRECT, /* through reg, or [base + disp] */
+	INSN_CALL_INDIRECT,
 	INSN_RET,
 };
 
@@ -42,8 +44,9 @@ struct insn {
 	uint8_t reg;	   /* see enum insn_op */
 	uint8_t src;
 	uint8_t base;	   /* of the memory operand; NO_REG: none, or one with an index */
+	uint8_t fs_base;   /* register added to a thread-local operand, or NO_REG */
 	bool rip_relative; /* the memory operand is at address imm */
-	bool fs_relative;  /* the memory operand is at fs + disp */
+	bool fs_relative;  /* the memory operand is at fs + fs_base + disp */
 	bool if_zero;	   /* of a JCC: decides on the zero flag alone */
 	bool writes_flags;
 	bool emulated; /* the kernel emulates a uprobe on it: one trap, no single-step */

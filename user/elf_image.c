@@ -214,6 +214,34 @@ int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offs
 	return -EINVAL;
 }
 
+static bool find_relocation(const struct elf_image *image, uint64_t address, uint64_t *ret_addend)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+		Elf_Data *data;
+		GElf_Rela rela;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA)
+			continue;
+		data = elf_getdata(section, NULL);
+		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
+			if (rela.r_offset == address && GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE) {
+				*ret_addend = rela.r_addend;
+				return true;
+			}
+	}
+	return false;
+}
+
+int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
+{
+	if (find_relocation(image, address, ret_value))
+		return 0;
+	return elf_image__read(image, address, ret_value, sizeof(*ret_value));
+}
+
 /* --- symbols ----------------------------------------------------------------------------------------------- */
 
 /* Calls visit for every defined symbol until it returns true. */

@@ -33,6 +33,10 @@ bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *pre
 /* Copies bytes as the file has them; zeroes where the segment goes beyond the file. 0 or -EFAULT, -EIO. */
 int elf_image__read(const struct elf_image *image, uint64_t address, void *buf, size_t len);
 
+/* The pointer at an address as it stands before the program runs, relocations applied (link-time address).
+ * 0 or -EFAULT, -EIO. */
+int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value);
+
 /* The file offset of an address. 0 or -EFAULT. */
 int elf_image__offset(const struct elf_image *image, uint64_t address, uint64_t *ret_offset);
 
@@ -48,8 +52,8 @@ int elf_image__function_at(struct elf_image *image, uint64_t address, struct elf
 /* The bytes of a function; valid as long as the image. 0, -EFAULT, -EIO, -ENOMEM. */
 int elf_image__code(struct elf_image *image, const struct elf_function *function, const uint8_t **ret_bytes);
 
-/* The difference between run-time and link-time addresses, from where the file's offset 0... lies in memory:
- * a mapping of this file begins at `start` with file offset `offset`. 0 or -EINVAL. */
+/* Run-time minus link-time addresses, given that an executable mapping of this file begins at `start` with file
+ * offset `offset`. 0 or -EINVAL. */
 int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offset, uint64_t *ret_bias);
 
 /* Build id as hexadecimal, empty if there is none. */

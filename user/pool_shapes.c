@@ -341,13 +341,13 @@ static int successors(const struct pool_shapes *shapes, size_t at, long ret_next
 	int n = 0;
 	long target;
 
-	if (insn->op == INSN_RET || insn->op == INSN_CALL)
+	if (insn->op >= INSN_CALL)
 		return 0;
 	if (insn->op != INSN_JMP && at + 1 < shapes->n_insns)
 		ret_next[n++] = at + 1;
 	if (insn->op != INSN_JMP && insn->op != INSN_JCC)
 		return n;
-	target = insn->imm ? find_insn(shapes, insn->imm) : -1;
+	target = find_insn(shapes, insn->imm);
 	if (target >= 0)
 		ret_next[n++] = target;
 	return n;

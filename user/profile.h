@@ -9,7 +9,8 @@
 
 /*
  * A profile: stacks with the four pprof values. Equal stacks of a domain are merged; frames are interned, so
- * a profile costs about a pointer per frame. It holds resolved names only and does no I/O.
+ * a profile costs about a pointer per frame. It holds resolved names only and does no I/O. Frames of one
+ * profile are equal exactly when their addresses are; samples stay where they are until the profile is freed.
  */
 
 enum profile_value {

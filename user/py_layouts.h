@@ -11,17 +11,18 @@
 
 /* What user space alone needs to know of a version. */
 struct py_runtime_layout {
-	uint16_t auto_tss_key; /* _PyRuntime: the pthread key of the thread state (3.7-3.11); PY_NO_FIELD later */
+	uint16_t auto_tss_key; /* _PyRuntime: pthread key of the thread state (3.7-3.11); PY_NO_FIELD later */
 	uint16_t pool_bytes;   /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
 	uint16_t alignment;    /* step of the size classes: 16 */
 };
 
 /*
- * The layout of CPython 3.MINOR (3.7: from 3.7.4). For 3.7-3.12 `debug_offsets` is ignored; from 3.13 it is the first
- * `debug_offsets_len` bytes of the interpreter's _PyRuntime (struct _Py_DebugOffsets), which is not trusted:
- * every offset is checked against a bound.
- * 0; -ENOTSUP: no such version known; -EINVAL: the bytes are not a _Py_DebugOffsets of this version;
- * -EOPNOTSUPP: a free-threaded build.
+ * The layout of CPython 3.MINOR (3.7: from 3.7.4). For 3.7-3.12 `debug_offsets` is ignored; from 3.13 it is
+ * the first `debug_offsets_len` bytes of the interpreter's _PyRuntime (struct _Py_DebugOffsets), which is not
+ * trusted: every offset is checked against a bound.
+ *
+ * Returns 0; -ENOTSUP: no such version known; -EINVAL: the bytes are not a _Py_DebugOffsets of this version;
+ * -EOPNOTSUPP: a free-threaded build (on Linux the same number as -ENOTSUP).
  */
 int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
 		    struct py_layout *ret_layout, struct py_runtime_layout *ret_runtime);

@@ -332,7 +332,5 @@ int render_samples(const struct profile *profile, enum linger_domain domain, enu
 
 int render_finish(FILE *out)
 {
-	if (fflush(out))
-		return errno ? -errno : -EIO;
-	return ferror(out) ? -EIO : 0;
+	return fflush(out) || ferror(out) ? -EIO : 0;
 }

@@ -52,7 +52,7 @@ int render_compare_stacks(const void *a, const void *b);
 int render_samples(const struct profile *profile, enum linger_domain domain, enum profile_value value,
 		   const struct profile_sample ***ret_samples, size_t *ret_n);
 
-/* 0, or why the stream failed: a negative errno. */
+/* 0, or -EIO when anything written to the stream was lost. */
 int render_finish(FILE *out);
 
 #endif /* LINGER_RENDER_COMMON_H */

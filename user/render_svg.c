@@ -31,7 +31,7 @@
 #define LINE_HEIGHT 16
 #define NOTE_COLUMNS 108 /* what the narrowest window shows */
 
-/* A frame this much narrower than its domain is not drawn; the frames below it include it. */
+/* A frame this much narrower than its domain is not drawn; its callers include it. */
 #define MIN_SHARE_PERCENT 0.01
 
 struct node {
@@ -356,7 +356,8 @@ static size_t put_foot(FILE *out, const struct profile *profile, size_t n_hidden
 	if (n_hidden) {
 		snprintf(text, sizeof(text),
 			 "Not drawn: %s %s below %.2f %% of the domain; the callers' widths include them.",
-			 render_count(n_hidden, count), n_hidden == 1 ? "frame" : "frames", MIN_SHARE_PERCENT);
+			 render_count(n_hidden, count), n_hidden == 1 ? "frame" : "frames",
+			 MIN_SHARE_PERCENT);
 		y = put_remark(out, text, y);
 	}
 	for (i = 0; i < profile__n_notes(profile); i++)
@@ -394,7 +395,7 @@ static size_t put_body(FILE *out, const struct profile *profile, enum profile_va
 		n_hidden += graphs[domain].n_hidden;
 	}
 	if (y == HEADER_HEIGHT)
-		y = put_remark(out, "No allocations in this profile.", y);
+		y = put_remark(out, "No allocations in this profile.", y + LINE_HEIGHT);
 	return put_foot(out, profile, n_hidden, y);
 }
 

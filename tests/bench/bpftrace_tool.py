@@ -39,11 +39,9 @@ class Bpftrace(common.Child):
         script = SCRIPT.format(object=common.python_object(pid))
         environment = dict(os.environ, BPFTRACE_MAP_KEYS_MAX="1000000")
         super().__init__(["bpftrace", "-p", pid, "-e", script], env=environment)
-        try:
-            self.ready, _ = self.wait_for(r"^@events: [1-9]")
-        except common.Failed:
-            self.__exit__()
-            raise
+
+    def until_ready(self) -> None:
+        self.wait_for(r"^@events: [1-9]")
 
     def counts(self) -> list[tuple[float, int]]:
         with self.news:

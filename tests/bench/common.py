@@ -42,7 +42,10 @@ def skip(text: str) -> None:
 
 
 class Child:
-    """A process of ours; its lines (stdout and stderr together) are kept with the time at which they came."""
+    """A process of ours, gone when its `with` block is left.
+
+    Its lines (stdout and stderr together) are kept with the time at which they came.
+    """
 
     def __init__(self, argv: list, **options) -> None:
         self.started = time.monotonic()
@@ -99,7 +102,15 @@ class Child:
             self.process.wait()
             raise Failed(f"{self.name} did not end within {timeout:.0f} s") from None
 
+    def until_ready(self) -> None:
+        """Waits until the process does what it was started for."""
+
     def __enter__(self) -> "Child":
+        try:
+            self.until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
@@ -113,6 +124,8 @@ class JsonLoop(Child):
 
     def __init__(self, python: list, depth: int = 6) -> None:
         super().__init__([*python, JSON_LOOP, depth, 3600])
+
+    def until_ready(self) -> None:
         self.wait_for(r"^[\d.]+ \d+ ")
 
     def ticks(self) -> list[tuple[float, int]]:
@@ -137,13 +150,18 @@ class Service(Child):
 
     def __init__(self, python: list) -> None:
         super().__init__([*python, SERVICE])
+
+    def until_ready(self) -> None:
         _, match = self.wait_for(r"^port (\d+)$")
         self.url = f"http://127.0.0.1:{match[1]}/search?q=quiet+rivers"
         self.measure(0.5)
 
     def measure(self, seconds: float) -> float:
-        argv = ["ab", "-q", "-c", "10", "-t", str(max(1, round(seconds))), "-n", "100000000", self.url]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        argv = ["ab", "-q", "-c", "10", "-t", str(max(1, round(seconds))), "-n", "1000000", self.url]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            raise Failed("the service did not answer for 60 s") from None
         match = re.search(r"^Requests per second: +([\d.]+)", done.stdout, re.MULTILINE)
         if not match:
             raise Failed(f"ab failed: {done.stderr.strip()}")
@@ -159,11 +177,9 @@ class Recording(Child):
         super().__init__(
             [LINGER, "record", "-p", pid, "-o", profile, "--stats", self.stats_file, "--force", *options]
         )
-        try:
-            self.ready, _ = self.wait_for("^linger: recording")
-        except Failed:
-            self.__exit__()
-            raise
+
+    def until_ready(self) -> None:
+        self.ready, _ = self.wait_for("^linger: recording")
 
     def finish(self) -> dict:
         """Ends it as Ctrl-C does; returns what it counted."""

@@ -152,10 +152,10 @@ def measure(peers: list[Peer], workloads: dict) -> Pairs:
     failed = set()
     for number in range(ROUNDS):
         for name, workload in workloads.items():
-            common.progress(f"peers: {name}, round {number + 1} of {ROUNDS}")
             for peer in peers:
                 if (peer.name, name) in failed:
                     continue
+                common.progress(f"peers: round {number + 1} of {ROUNDS}, {name}, {peer.name}")
                 try:
                     pair = rate(workload, Peer("untraced", peer.python[:1])), rate(workload, peer)
                 except common.Failed as failure:

@@ -41,7 +41,7 @@ start_service() {
 }
 
 start_load() {
-	ab -q -r -c 4 -t 600 -n 100000000 "$url" > "$out/load.log" 2>&1 &
+	ab -q -r -c 4 -t 600 -n 10000000 "$url" > "$out/load.log" 2>&1 &
 	load_pid=$!
 	sleep 1
 	kill -0 "$load_pid" 2>/dev/null || fail "the load generator ended at once:" "$out/load.log"

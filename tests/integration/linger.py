@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from interpreters import Interpreter, TESTS, clean_environment
 
@@ -77,7 +77,7 @@ def pools_of(text):
 class Target:
     """A program of tests/targets under some interpreter, waiting for commands."""
 
-    def __init__(self, interpreter: Interpreter, script: str, *arguments: str, user: Optional[str] = None, **environment):
+    def __init__(self, interpreter: Interpreter, script: str, *arguments: str, user=None, **environment):
         folder = installed_targets(interpreter.root)
         self.path = os.path.join("/tmp", os.path.basename(folder), script)  # as the target sees it
         self.log = tempfile.TemporaryFile()

@@ -42,7 +42,8 @@ def test_sites_are_instruction_boundaries(interpreter):
 
 # Conditional jumps have two names each; the decoders need not choose the same.
 SYNONYMS = [{"je", "jz"}, {"jne", "jnz"}, {"jb", "jc", "jnae"}, {"jae", "jnb", "jnc"}, {"jbe", "jna"},
-            {"ja", "jnbe"}, {"jl", "jnge"}, {"jge", "jnl"}, {"jle", "jng"}, {"jg", "jnle"}, {"jp", "jpe"}, {"jnp", "jpo"}]
+            {"ja", "jnbe"}, {"jl", "jnge"}, {"jge", "jnl"}, {"jle", "jng"}, {"jg", "jnle"}, {"jp", "jpe"},
+            {"jnp", "jpo"}]
 
 
 def same_mnemonic(left, right):

@@ -15,12 +15,6 @@ for include in "$@"; do
 		echo "skipped: no Python.h with internal headers in '$include'" >&2
 		continue
 	fi
-	case $include in
-	*/python3.[0-6]|*/python3.[0-6]m)
-		echo "skipped: '$include' is older than 3.7" >&2
-		continue
-		;;
-	esac
 	# The directory above holds Debian's x86_64-linux-gnu/python3.X/pyconfig.h.
 	${CC:-gcc} -w -I"$include" -I"$include/internal" -idirafter "$include/.." \
 		-o "$work/print" "$here/print_layout.c"

@@ -33,11 +33,19 @@ def read_bytes(layout, address):
     return ctypes.string_at(address + layout["bytes_data"], read(address + layout["bytes_size"]))
 
 
-def current_frame(layout):
+def thread_state():
     get = ctypes.pythonapi.PyThreadState_Get
     get.restype = ctypes.c_void_p
-    frame = read(get() + layout["tstate_frame"])
-    return frame if layout["cframe_current"] == NO_FIELD else read(frame + layout["cframe_current"])
+    return get()
+
+
+def callers_frame(layout):
+    tstate, at = thread_state(), ctypes.c_uint64.from_address
+    # No Python function is called from here on: the current frame is this one.
+    frame = at(tstate + layout["tstate_frame"]).value
+    if layout["cframe_current"] != NO_FIELD:
+        frame = at(frame + layout["cframe_current"]).value
+    return at(frame + layout["frame_previous"]).value
 
 
 def instruction(layout, frame, code):
@@ -68,8 +76,8 @@ def check_code(layout, code):
 
 
 def check_frames(layout):
-    """Through C (sorted, a class body) and back, with a generator below: every kind of frame."""
-    found = [(code, instr) for code, instr in walk(layout, current_frame(layout))]
+    """Called through C (sorted, a class body, a generator): every kind of frame."""
+    found = list(walk(layout, callers_frame(layout)))
     expected, frame = [], sys._getframe()
     while frame:
         expected.append((frame.f_code, frame.f_lasti))
@@ -87,7 +95,7 @@ def check_text(layout):
 
 
 def check_dealloc(layout):
-    """Types written in C with deallocators that a shared library exports under no name: they differ and exist."""
+    """Deallocators have no names to check against; those of unlike types exist and differ."""
     found = {read(id(kind) + layout["type_dealloc"]) for kind in (dict, list, str, type(check_dealloc.__code__))}
     assert len(found) == 4 and 0 not in found
 
@@ -98,13 +106,11 @@ def check_thread_key(layout):
     key = read(address_of_runtime() + layout["auto_tss_key"], ctypes.c_uint32)
     get = ctypes.CDLL(None).pthread_getspecific
     get.restype = ctypes.c_void_p
-    tstate = ctypes.pythonapi.PyThreadState_Get
-    tstate.restype = ctypes.c_void_p
-    assert get(ctypes.c_uint32(key)) == tstate()
+    assert get(ctypes.c_uint32(key)) == thread_state()
 
 
 def check_alignment(layout):
-    addresses = [id(one) for one in [bytes(n % 400) for n in range(2000)]]
+    addresses = [id(one) for one in [bytes(2 + n % 400) for n in range(2000)]]
     assert all(address % layout["alignment"] == 0 for address in addresses)
 
 

@@ -10,18 +10,19 @@
 
 /* What the tests of the renderers share: include after cmocka.h. */
 
-#define ADD(profile, domain, values, ...)                                                                              \
-	do {                                                                                                           \
-		const struct profile_frame frames_[] = {__VA_ARGS__};                                                  \
-		assert_int_equal(profile__add(profile, LINGER_DOMAIN_##domain, frames_,                                \
-					      sizeof(frames_) / sizeof(*frames_), values),                             \
-				 0);                                                                                   \
+#define ADD(profile, domain, values, ...)                                                                    \
+	do {                                                                                                 \
+		const struct profile_frame frames_[] = {__VA_ARGS__};                                        \
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_##domain, frames_,                      \
+					      sizeof(frames_) / sizeof(*frames_), values),                   \
+				 0);                                                                         \
 	} while (0)
 
 #define VALUES(...) ((const uint64_t[PROFILE_VALUES]){__VA_ARGS__})
 
 /* The output as a string; frees the profile. */
-static inline char *rendered(const struct renderer *renderer, struct profile *profile, enum profile_value value)
+static inline char *rendered(const struct renderer *renderer, struct profile *profile,
+			     enum profile_value value)
 {
 	char *text = NULL;
 	size_t bytes;
@@ -34,8 +35,8 @@ static inline char *rendered(const struct renderer *renderer, struct profile *pr
 	return text;
 }
 
-static inline void assert_rendered(const struct renderer *renderer, struct profile *profile, enum profile_value value,
-				   const char *expected)
+static inline void assert_rendered(const struct renderer *renderer, struct profile *profile,
+				   enum profile_value value, const char *expected)
 {
 	char *text = rendered(renderer, profile, value);
 
@@ -51,7 +52,7 @@ static inline void assert_fails_on_full_device(const struct renderer *renderer)
 
 	assert_non_null(full);
 	ADD(profile, OBJECT, VALUES(1, 1, 1, 1), {"f", "/a.py", 1});
-	assert_int_equal(renderer->render(profile, PROFILE_INUSE_SPACE, full), -ENOSPC);
+	assert_int_equal(renderer->render(profile, PROFILE_INUSE_SPACE, full), -EIO);
 	fclose(full);
 	profile__free(profile);
 }

@@ -23,7 +23,8 @@ static void test_equal_stacks_are_merged(void **state)
 	const struct profile_sample *sample;
 
 	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, one, 2, (uint64_t[]){1, 2, 3, 4}), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, (uint64_t[]){10, 20, 30, 40}), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, (uint64_t[]){10, 20, 30, 40}),
+			 0);
 	assert_int_equal(profile__n_samples(profile), 1);
 	sample = profile__sample(profile, 0);
 	assert_int_equal(sample->n_frames, 2);
@@ -74,7 +75,8 @@ static void test_frames_are_interned(void **state)
 	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, values), 0);
 	assert_ptr_equal(profile__sample(profile, 0)->frames[0], profile__sample(profile, 1)->frames[1]);
 	assert_ptr_equal(profile__sample(profile, 0)->frames[1], profile__sample(profile, 1)->frames[0]);
-	assert_ptr_equal(profile__sample(profile, 0)->frames[0]->file, profile__sample(profile, 0)->frames[1]->file);
+	assert_ptr_equal(profile__sample(profile, 0)->frames[0]->file,
+			 profile__sample(profile, 0)->frames[1]->file);
 	profile__free(profile);
 }
 
@@ -84,7 +86,8 @@ static void test_strings_are_copied(void **state)
 	char function[] = "before", file[] = "/before.py";
 	struct profile_frame frame = {function, file, 7};
 
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, &frame, 1, (uint64_t[PROFILE_VALUES]){1}), 0);
+	assert_int_equal(
+		profile__add(profile, LINGER_DOMAIN_OBJECT, &frame, 1, (uint64_t[PROFILE_VALUES]){1}), 0);
 	memset(function, 'x', strlen(function));
 	memset(file, 'x', strlen(file));
 	assert_string_equal(profile__sample(profile, 0)->frames[0]->function, "before");
@@ -111,7 +114,8 @@ static void make_stack(unsigned int i, struct profile_frame frames[40], char nam
 	unsigned int j;
 
 	for (j = 0; j < 40; j++) {
-		snprintf(names[j], sizeof(names[j]), "function_%u", j < 35 ? j : (i >> (j - 35) * 4 & 15) + j * 100);
+		snprintf(names[j], sizeof(names[j]), "function_%u",
+			 j < 35 ? j : (i >> (j - 35) * 4 & 15) + j * 100);
 		frames[j] = (struct profile_frame){names[j], "/srv/application/module.py", j};
 	}
 }
@@ -127,7 +131,8 @@ static void test_a_hundred_thousand_stacks(void **state)
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 100000; i++) {
 			make_stack(i, frames, names);
-			assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, 40, (uint64_t[]){i, 1, i, 1}),
+			assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, 40,
+						      (uint64_t[]){i, 1, i, 1}),
 					 0);
 			sum += i;
 		}

@@ -99,11 +99,12 @@ static void test_output_is_utf8(void **state)
 {
 	assert_name("\xc3\xa9\xe7\xbc\x93\xf0\x9f\x98\x80", "\xc3\xa9\xe7\xbc\x93\xf0\x9f\x98\x80");
 	assert_name("a\xff", "a\xef\xbf\xbd");
-	assert_name("a\xc3", "a\xef\xbf\xbd");                       /* cut */
-	assert_name("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");         /* overlong '/' */
+	assert_name("a\xc3", "a\xef\xbf\xbd");                               /* cut */
+	assert_name("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");                 /* overlong '/' */
 	assert_name("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"); /* surrogate */
-	assert_name("\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"); /* past U+10FFFF */
-	assert_name("\xef\xbf\xbf", "\xef\xbf\xbd");                 /* U+FFFF is no character */
+	assert_name("\xf4\x90\x80\x80",
+		    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"); /* past U+10FFFF */
+	assert_name("\xef\xbf\xbf", "\xef\xbf\xbd");                     /* U+FFFF is no character */
 }
 
 static void test_empty_profile(void **state)

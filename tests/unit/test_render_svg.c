@@ -101,13 +101,15 @@ static void test_narrow_frames_count_in_their_callers(void **state)
 
 	ADD(profile, OBJECT, VALUES(999801, 1), {"main", "/a.py", 1});
 	ADD(profile, OBJECT, VALUES(100, 1), {"main", "/a.py", 1}, {"drawn", "/a.py", 1});
-	ADD(profile, OBJECT, VALUES(99, 1), {"main", "/a.py", 1}, {"hidden", "/a.py", 1}, {"below", "/a.py", 1});
+	ADD(profile, OBJECT, VALUES(99, 1), {"main", "/a.py", 1}, {"hidden", "/a.py", 1},
+	    {"below", "/a.py", 1});
 	text = svg(profile, PROFILE_INUSE_SPACE);
 	assert_contains(text, " data-f=\"0 1000000 1\"><title>main (/a.py:1)\n");
 	assert_contains(text, "<title>drawn (/a.py:1)\n");
 	assert_null(strstr(text, "hidden"));
 	assert_null(strstr(text, "below ("));
-	assert_contains(text, ">Not drawn: 2 frames below 0.01 % of the domain; the callers' widths include them.<");
+	assert_contains(
+		text, ">Not drawn: 2 frames below 0.01 % of the domain; the callers' widths include them.<");
 	assert_contains(text, "<g class=\"graph\" data-depth=\"2\"");
 	free(text);
 }
@@ -133,7 +135,9 @@ static void test_hostile_names_are_escaped(void **state)
 	ADD(profile, OBJECT, VALUES(1, 1), {"</title><script>\"&]]>\x01\xff", "/<b>.py", 1});
 	assert_int_equal(profile__add_note(profile, "</text><script>alert(1)</script>"), 0);
 	text = rendered(&render_svg, profile, PROFILE_INUSE_SPACE);
-	assert_contains(text, "<title>&lt;/title&gt;&lt;script&gt;&quot;&amp;]]&gt;_\xef\xbf\xbd (/&lt;b&gt;.py:1)\n");
+	assert_contains(
+		text,
+		"<title>&lt;/title&gt;&lt;script&gt;&quot;&amp;]]&gt;_\xef\xbf\xbd (/&lt;b&gt;.py:1)\n");
 	assert_contains(text, ">&lt;/text&gt;&lt;script&gt;alert(1)&lt;/script&gt;</text>");
 	assert_int_equal(count(text, "<script"), 1);
 	assert_int_equal(count(text, "]]>"), 1);
@@ -169,10 +173,13 @@ static void test_notes_are_broken_into_lines(void **state)
 	memset(note, 'b', 110);
 	note[110] = '\0';
 	assert_int_equal(profile__add_note(profile, note), 0);
+	strcpy(note + 107, "\xc3\xa9");
+	assert_int_equal(profile__add_note(profile, note), 0);
 	text = svg(profile, PROFILE_INUSE_SPACE);
 	assert_contains(text, ">No allocations in this profile.</text>");
-	assert_contains(text, "a</text>\n<text class=\"remark\" x=\"10\" y=\"112\">second line</text>\n");
-	assert_contains(text, "b</text>\n<text class=\"remark\" x=\"10\" y=\"144\">bb</text>\n");
+	assert_contains(text, "a second</text>\n<text class=\"remark\" x=\"10\" y=\"128\">line</text>\n");
+	assert_contains(text, "b</text>\n<text class=\"remark\" x=\"10\" y=\"160\">bb</text>\n");
+	assert_contains(text, "b</text>\n<text class=\"remark\" x=\"10\" y=\"192\">\xc3\xa9</text>\n");
 	free(text);
 }
 

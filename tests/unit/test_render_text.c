@@ -18,26 +18,27 @@ static void test_table(void **state)
 	ADD(profile, OBJECT, VALUES(3 << 20, 1234567, 1ull << 40, 9), {"main", "/srv/main.py", 3},
 	    {"put", "/srv/cache.py", 17});
 	ADD(profile, OBJECT, VALUES(1 << 20, 1, 1 << 20, 1), {"main", "/srv/main.py", 3},
-	    {"get", "/usr/lib/python3/dist-packages/requests/api.py", 5}, {"loads", "/usr/lib/python3.11/json/x.py", 9});
+	    {"get", "/usr/lib/python3/dist-packages/requests/api.py", 5},
+	    {"loads", "/usr/lib/python3.11/json/x.py", 9});
 	ADD(profile, OBJECT, VALUES(0, 0, 1023, 2), {"freed", "/srv/main.py", 4});
 	ADD(profile, MAPPING, VALUES(1, 1, 1, 1), {"[unknown]", NULL, 0});
 	assert_int_equal(profile__add_note(profile, "coverage: 99.3 %"), 0);
 	assert_int_equal(profile__add_note(profile, "dropped \x1b[31m"), 0);
-	assert_rendered(
-		&render_text, profile, PROFILE_INUSE_SPACE,
-		"object: largest stacks by bytes allocated and still alive" HEAD
-		"   3.0 MiB   75.0 %      1,234,567     1.0 TiB  put (/srv/cache.py:17)\n"
-		"   1.0 MiB   25.0 %              1     1.0 MiB  main (/srv/main.py:3)\n"
-		"                                                  via loads (/usr/lib/python3.11/json/x.py:9)\n"
-		"       0 B    0.0 %              0      1023 B  other: 1 stack\n"
-		"   4.0 MiB  100.0 %      1,234,568     1.0 TiB  total: 3 stacks\n"
-		"\n"
-		"mapping: largest stacks by bytes allocated and still alive" HEAD
-		"       1 B  100.0 %              1         1 B  [unknown]\n"
-		"       1 B  100.0 %              1         1 B  total: 1 stack\n"
-		"\n"
-		"note: coverage: 99.3 %\n"
-		"note: dropped _[31m\n");
+	assert_rendered(&render_text, profile, PROFILE_INUSE_SPACE,
+			"object: largest stacks by bytes allocated and still alive" HEAD
+			"   3.0 MiB   75.0 %      1,234,567     1.0 TiB  put (/srv/cache.py:17)\n"
+			"   1.0 MiB   25.0 %              1     1.0 MiB  main (/srv/main.py:3)\n"
+			"                                                  via loads "
+			"(/usr/lib/python3.11/json/x.py:9)\n"
+			"       0 B    0.0 %              0      1023 B  other: 1 stack\n"
+			"   4.0 MiB  100.0 %      1,234,568     1.0 TiB  total: 3 stacks\n"
+			"\n"
+			"mapping: largest stacks by bytes allocated and still alive" HEAD
+			"       1 B  100.0 %              1         1 B  [unknown]\n"
+			"       1 B  100.0 %              1         1 B  total: 1 stack\n"
+			"\n"
+			"note: coverage: 99.3 %\n"
+			"note: dropped _[31m\n");
 }
 
 /* The place of a stack: what its row says after the numbers. */
@@ -47,7 +48,8 @@ static void assert_place(const struct profile_frame *frames, size_t n_frames, co
 	const char *row;
 	char *text;
 
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, n_frames, VALUES(1, 1, 1, 1)), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, n_frames, VALUES(1, 1, 1, 1)),
+			 0);
 	text = rendered(&render_text, profile, PROFILE_INUSE_SPACE);
 	row = strstr(text, "where\n") + strlen("where\n") + 48;
 	if (strncmp(row, expected, strlen(expected)) || row[strlen(expected)] != '\n')
@@ -90,10 +92,13 @@ static void test_library_is_not_the_place(void **state)
 
 static void test_long_places_are_cut(void **state)
 {
-	const struct profile_frame deep = {"handler", "/srv/application/releases/20240101/src/package/module.py", 12};
-	const struct profile_frame flat = {"handler_with_a_really_long_name_that_fills_the_line", "/srv/module.py", 12};
-	const struct profile_frame wide = {"\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93",
-					   "/srv/a/bbbbbbbbbbbbbbbbbbbbbbbbbbbbb.py", 12};
+	const struct profile_frame deep = {"handler",
+					   "/srv/application/releases/20240101/src/package/module.py", 12};
+	const struct profile_frame flat = {"handler_with_a_really_long_name_that_fills_the_line",
+					   "/srv/module.py", 12};
+	const struct profile_frame wide = {
+		"\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93\xe7\xbc\x93",
+		"/srv/a/bbbbbbbbbbbbbbbbbbbbbbbbbbbbb.py", 12};
 
 	assert_place(&deep, 1, "handler (\xe2\x80\xa6/20240101/src/package/module.py:12)");
 	assert_place(&flat, 1, "handler_with_a_really_long_name_that_fills_the_line\xe2\x80\xa6");
@@ -127,7 +132,8 @@ static void test_what_has_no_row_is_summed(void **state)
 
 static void test_empty_profile(void **state)
 {
-	assert_rendered(&render_text, profile__new(), PROFILE_INUSE_SPACE, "no allocations in this profile\n\n");
+	assert_rendered(&render_text, profile__new(), PROFILE_INUSE_SPACE,
+			"no allocations in this profile\n\n");
 }
 
 static void test_full_device(void **state)

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Runs every test that is built: run.sh [--integration] [PYTEST OPTION...]
+# Last line: `N passed, N failed, N skipped`, unit and integration tests together. Fails if a test fails.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+passed=0 failed=0 skipped=0 status=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# The number in front of a word in a summary line: "3 failed, 41 passed" -> 41 for "passed".
+number_before() {
+	grep -oE "[0-9]+ $2" <<< "$1" | grep -oE '^[0-9]+' || echo 0
+}
+
+# cmocka's summary: "[  PASSED  ] 5 test(s)." A program that dies has none.
+sum_cmocka() {
+	sed -nE "s/^\[  $1 *\] ([0-9]+) test\(s\).*/\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+run_unit_program() {
+	local program_failed
+	"$1" > "$log" 2>&1
+	local result=$?
+	program_failed=$(sum_cmocka FAILED)
+	if [ $result != 0 ]; then
+		cat "$log"
+		[ "$program_failed" = 0 ] && program_failed=1
+		status=1
+	fi
+	passed=$((passed + $(sum_cmocka PASSED)))
+	skipped=$((skipped + $(sum_cmocka SKIPPED)))
+	failed=$((failed + program_failed))
+	echo "unit: $(basename "$1"): $(sum_cmocka PASSED) passed, $program_failed failed"
+}
+
+run_unit() {
+	local program
+	for program in build/unit/test_*; do
+		if [ -f "$program" ] && [ -x "$program" ]; then
+			run_unit_program "$program"
+		fi
+	done
+}
+
+run_integration() {
+	local summary result
+	tests/setup/roots.sh || echo "linger: the interpreters of other Debian releases are skipped"
+	/usr/bin/python3 -m pytest -p no:cacheprovider -rs -q tests/integration "$@" 2>&1 | tee "$log"
+	result=${PIPESTATUS[0]}
+	summary=$(grep -E '^=* *([0-9]+ [a-z]+,? ?)+ in [0-9.]+s' "$log" | tail -n 1)
+	passed=$((passed + $(number_before "$summary" passed)))
+	skipped=$((skipped + $(number_before "$summary" skipped)))
+	failed=$((failed + $(number_before "$summary" failed) + $(number_before "$summary" error)))
+	if [ "$result" != 0 ]; then
+		status=1
+		# pytest itself failed: no test is to blame, yet nothing passed.
+		[ -z "$summary" ] && failed=$((failed + 1))
+	fi
+}
+
+if [ "${1:-}" = --integration ]; then
+	shift
+else
+	run_unit
+fi
+run_integration "$@"
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+exit $status

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "memory_reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+
+#include "reader.h"
+#include "reader.skel.h"
+
+struct memory_reader {
+	pid_t pid;
+	uint32_t tgid;
+	struct reader_bpf *skeleton; /* NULL: process_vm_readv */
+	struct bpf_link *link;
+	struct reader_state *state;
+	char *buffer;
+};
+
+/* --- the BPF iterator -------------------------------------------------------------------------------------- */
+
+static void *map_memory(struct bpf_map *map, size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Visits the target alone where the kernel can (6.1), else every task, of which the program picks the target. */
+static struct bpf_link *attach_iterator(struct reader_bpf *skeleton, pid_t pid)
+{
+	union bpf_iter_link_info info = {.task.tid = pid};
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+
+	return bpf_program__attach_iter(skeleton->progs.read_memory, &opts);
+}
+
+static int run_iterator(struct memory_reader *reader)
+{
+	int fd = bpf_iter_create(bpf_link__fd(reader->link)), err = 0;
+	char nothing[64];
+
+	if (fd < 0)
+		return -errno;
+	reader->state->done = 0;
+	while (read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	if (!reader->state->done)
+		err = -ESRCH;
+	close(fd);
+	return err;
+}
+
+static int load_skeleton(struct memory_reader *reader, bool visit_all)
+{
+	reader->skeleton = reader_bpf__open();
+	if (!reader->skeleton)
+		return -errno;
+	reader->skeleton->rodata->reader_tgid = visit_all ? reader->pid : 0;
+	return reader_bpf__load(reader->skeleton);
+}
+
+static int open_bpf(struct memory_reader *reader)
+{
+	int err = load_skeleton(reader, false);
+
+	if (err)
+		return err;
+	reader->link = attach_iterator(reader->skeleton, reader->pid);
+	if (!reader->link) {
+		reader_bpf__destroy(reader->skeleton);
+		err = load_skeleton(reader, true);
+		if (err)
+			return err;
+		reader->link = bpf_program__attach_iter(reader->skeleton->progs.read_memory, NULL);
+	}
+	if (!reader->link)
+		return -errno;
+	reader->state = map_memory(reader->skeleton->maps.reader_requests, sizeof(*reader->state));
+	reader->buffer = map_memory(reader->skeleton->maps.reader_buffer, READER_BUFFER_BYTES);
+	if (!reader->state || !reader->buffer)
+		return -ENOMEM;
+	err = run_iterator(reader);
+	reader->tgid = reader->state->tgid;
+	return err;
+}
+
+static void close_bpf(struct memory_reader *reader)
+{
+	if (reader->state)
+		munmap(reader->state, sizeof(*reader->state));
+	if (reader->buffer)
+		munmap(reader->buffer, READER_BUFFER_BYTES);
+	bpf_link__destroy(reader->link);
+	reader_bpf__destroy(reader->skeleton);
+	reader->state = NULL;
+	reader->buffer = NULL;
+	reader->link = NULL;
+	reader->skeleton = NULL;
+}
+
+/* As many of the requests as fit in one run of the iterator; returns how many, or a negative errno. */
+static long run_batch(struct memory_reader *reader, struct memory_request *requests, size_t n)
+{
+	uint32_t offset = 0;
+	size_t count;
+	int err;
+
+	for (count = 0; count < n && count < READER_MAX_REQUESTS; count++) {
+		struct memory_request *request = &requests[count];
+
+		if (offset > READER_BUFFER_BYTES - READER_MAX_BYTES)
+			break;
+		reader->state->requests[count] = (struct reader_request){
+			.address = request->address,
+			.bytes = request->bytes,
+			.offset = offset,
+		};
+		offset += (request->bytes + 7) & ~7u;
+	}
+	reader->state->n_requests = count;
+	err = run_iterator(reader);
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		const struct reader_request *done = &reader->state->requests[i];
+
+		requests[i].error = done->error;
+		if (!done->error)
+			memcpy(requests[i].to, reader->buffer + done->offset, requests[i].bytes);
+	}
+	return count;
+}
+
+/* --- process_vm_readv -------------------------------------------------------------------------------------- */
+
+static int read_with_syscall(const struct memory_reader *reader, struct memory_request *request)
+{
+	struct iovec local = {.iov_base = request->to, .iov_len = request->bytes};
+	struct iovec remote = {.iov_base = (void *)request->address, .iov_len = request->bytes};
+	ssize_t n = process_vm_readv(reader->pid, &local, 1, &remote, 1, 0);
+
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)request->bytes ? 0 : -EFAULT;
+}
+
+/* --- the module -------------------------------------------------------------------------------------------- */
+
+int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct error *error)
+{
+	struct memory_reader *reader = calloc(1, sizeof(*reader));
+	int err;
+
+	if (!reader)
+		return error__set(error, -ENOMEM, "failed to read process %d: out of memory", pid);
+	reader->pid = pid;
+	reader->tgid = pid;
+	err = open_bpf(reader);
+	if (err)
+		close_bpf(reader);
+	if (err == -ESRCH) {
+		memory_reader__free(reader);
+		return error__set(error, -ESRCH, "failed to read process %d: it has just ended", pid);
+	}
+	*ret_reader = reader;
+	return 0;
+}
+
+void memory_reader__free(struct memory_reader *reader)
+{
+	if (!reader)
+		return;
+	close_bpf(reader);
+	free(reader);
+}
+
+bool memory_reader__is_bpf(const struct memory_reader *reader)
+{
+	return reader->skeleton;
+}
+
+uint32_t memory_reader__tgid(const struct memory_reader *reader)
+{
+	return reader->tgid;
+}
+
+int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
+{
+	size_t done = 0;
+
+	while (reader->skeleton && done < n) {
+		long count = run_batch(reader, requests + done, n - done);
+
+		if (count < 0)
+			return count;
+		done += count;
+	}
+	for (; done < n; done++) {
+		requests[done].error = read_with_syscall(reader, &requests[done]);
+		if (requests[done].error == -ESRCH)
+			return -ESRCH;
+	}
+	return 0;
+}
+
+int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes)
+{
+	for (size_t done = 0; done < bytes;) {
+		struct memory_request request = {
+			.address = address + done,
+			.to = (char *)to + done,
+			.bytes = bytes - done > READER_MAX_BYTES ? READER_MAX_BYTES : bytes - done,
+		};
+		int err = memory_reader__read_many(reader, &request, 1);
+
+		if (err || request.error)
+			return err ? err : request.error;
+		done += request.bytes;
+	}
+	return 0;
+}

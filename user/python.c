@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "python.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "python_code.h"
+
+#define OLDEST_MINOR 7
+
+/* glibc's struct pthread on x86-64: the first 32 keys inline, then pointers to further blocks of 32; 16 bytes each
+ * (sequence number, value). nptl/descr.h; unchanged from 2.31 to 2.42. */
+#define PTHREAD_FIRST_BLOCK 0x310
+#define PTHREAD_BLOCKS 0x510
+#define PTHREAD_KEYS_PER_BLOCK 32
+#define PTHREAD_MAX_KEYS 1024
+
+/* --- finding the interpreter ------------------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool is_executable_file(const struct target_mapping *mapping)
+{
+	return mapping->executable && mapping->inode && mapping->path[0] == '/';
+}
+
+enum file_kind {
+	FILE_OTHER,
+	FILE_CPYTHON,
+	FILE_OLD_CPYTHON, /* older than 3.7 */
+	FILE_PYPY,
+	FILE_NOT_X86_64,
+};
+
+static enum file_kind examine(const struct target *target, const struct target_mapping *mapping,
+			      struct elf_image **ret_image)
+{
+	struct elf_image *image;
+	uint64_t address;
+	int fd = target__open_file(target, mapping), err;
+
+	if (fd < 0)
+		return FILE_OTHER;
+	err = elf_image__open(fd, &image);
+	if (err)
+		return err == -EOPNOTSUPP ? FILE_NOT_X86_64 : FILE_OTHER;
+	if (!elf_image__symbol(image, "_PyRuntime", &address, NULL)) {
+		*ret_image = image;
+		return FILE_CPYTHON;
+	}
+	if (!elf_image__symbol(image, "PyEval_EvalFrameEx", &address, NULL))
+		err = FILE_OLD_CPYTHON;
+	else
+		err = elf_image__has_symbol_prefix(image, "pypy_") ? FILE_PYPY : FILE_OTHER;
+	elf_image__free(image);
+	return err;
+}
+
+/* The kinds that end the search with a clear answer, worst first. */
+static int unsupported(const struct target *target, enum file_kind kind, struct error *error)
+{
+	int pid = target__pid(target);
+
+	switch (kind) {
+	case FILE_NOT_X86_64:
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect process %d: its program is not 64-bit x86 code", pid);
+	case FILE_PYPY:
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect process %d: it runs PyPy; linger knows CPython 3.7 to 3.14", pid);
+	case FILE_OLD_CPYTHON:
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect process %d: its CPython is older than 3.7", pid);
+	default:
+		error__set(error, -EOPNOTSUPP, "failed to inspect process %d: it is not a Python process", pid);
+		error__hint(error, "'pgrep -a python' lists the Python processes of this machine");
+		return -EOPNOTSUPP;
+	}
+}
+
+/* The program first, then what is called python, then everything else that is mapped. */
+static int rank(const struct target_mapping *mapping, const char *exe)
+{
+	if (!strcmp(mapping->path, exe))
+		return 0;
+	return strstr(base_name(mapping->path), "python") ? 1 : 2;
+}
+
+static int find_interpreter(const struct target *target, const struct target_mapping *mappings, size_t n,
+			    struct python *python, struct error *error)
+{
+	const char *exe = "";
+	enum file_kind worst = FILE_OTHER;
+
+	for (size_t i = 0; i < n && !exe[0]; i++)
+		if (is_executable_file(&mappings[i]))
+			exe = mappings[i].path;
+	for (int wanted = 0; wanted <= 2; wanted++)
+		for (size_t i = 0; i < n; i++) {
+			enum file_kind kind;
+
+			if (!is_executable_file(&mappings[i]) || rank(&mappings[i], exe) != wanted)
+				continue;
+			kind = examine(target, &mappings[i], &python->image);
+			if (kind == FILE_CPYTHON) {
+				python->path = strdup(mappings[i].path);
+				return elf_image__bias(python->image, mappings[i].start, mappings[i].offset,
+						       &python->bias);
+			}
+			worst = kind > worst ? kind : worst;
+		}
+	return unsupported(target, worst, error);
+}
+
+/* --- version and layout ------------------------------------------------------------------------------------ */
+
+static int read_version(struct python *python, struct python_code *code)
+{
+	uint64_t address;
+	uint32_t hex;
+
+	if (!elf_image__symbol(python->image, "Py_Version", &address, NULL) &&
+	    !elf_image__read(python->image, address, &hex, sizeof(hex))) {
+		snprintf(python->version, sizeof(python->version), "%u.%u.%u", hex >> 24, hex >> 16 & 0xff,
+			 hex >> 8 & 0xff);
+	} else {
+		int err = python_code__version(code, python->version, sizeof(python->version));
+
+		if (err)
+			return err;
+	}
+	return sscanf(python->version, "3.%d", &python->minor) == 1 ? 0 : -ENOENT;
+}
+
+static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader, struct error *error)
+{
+	uint8_t debug_offsets[PY_DEBUG_OFFSETS_BYTES];
+	int err = memory_reader__read(reader, runtime, debug_offsets, sizeof(debug_offsets));
+
+	if (err)
+		return error__set(error, err, "failed to read the runtime of Python %s: %s", python->version,
+				  strerror(-err));
+	err = py_layouts__get(python->minor, debug_offsets, sizeof(debug_offsets), &python->layout, &python->runtime);
+	if (err == -EOPNOTSUPP)
+		return error__set(error, err,
+				  "failed to inspect Python %s: free-threaded builds are not supported (they have no pymalloc)",
+				  python->version);
+	if (err)
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect Python %s: its layout is not known; linger knows CPython 3.7 to 3.14",
+				  python->version);
+	return 0;
+}
+
+/* --- thread state ------------------------------------------------------------------------------------------ */
+
+static int pthread_key_path(struct memory_reader *reader, uint64_t address, struct py_tls_path *ret_path)
+{
+	uint32_t key;
+	int err = memory_reader__read(reader, address, &key, sizeof(key));
+
+	if (err)
+		return err;
+	if (key >= PTHREAD_MAX_KEYS)
+		return -ENOENT;
+	if (key < PTHREAD_KEYS_PER_BLOCK)
+		*ret_path = (struct py_tls_path){.n = 1, .offset = {PTHREAD_FIRST_BLOCK + key * 16 + 8}};
+	else
+		*ret_path = (struct py_tls_path){
+			.n = 2,
+			.offset = {PTHREAD_BLOCKS + key / PTHREAD_KEYS_PER_BLOCK * 8,
+				   key % PTHREAD_KEYS_PER_BLOCK * 16 + 8},
+		};
+	return 0;
+}
+
+static bool uses_musl(const struct target_mapping *mappings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strstr(mappings[i].path, "/ld-musl"))
+			return true;
+	return false;
+}
+
+static int read_tls_path(struct python *python, struct python_code *code, uint64_t runtime,
+			 struct memory_reader *reader, struct error *error)
+{
+	int err;
+
+	if (python->runtime.auto_tss_key != PY_NO_FIELD)
+		err = pthread_key_path(reader, runtime + python->runtime.auto_tss_key, &python->tls);
+	else
+		err = python_code__tls_path(code, &python->tls);
+	if (err)
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect Python %s: cannot tell where this build keeps its thread state",
+				  python->version);
+	return 0;
+}
+
+/* --- allocator --------------------------------------------------------------------------------------------- */
+
+/* PyMemAllocatorEx up to its first function (CPython Include/cpython/pymem.h). */
+struct allocator {
+	uint64_t ctx;
+	uint64_t malloc;
+};
+
+/* What stands behind a hook: tracemalloc's context is the old allocator, debug hooks keep a letter before it. */
+static bool hides(struct memory_reader *reader, uint64_t ctx, uint64_t function)
+{
+	struct allocator inner[2] = {};
+
+	if (memory_reader__read(reader, ctx, inner, sizeof(uint64_t) * 3))
+		return false;
+	return inner[0].malloc == function || inner[1].ctx == function;
+}
+
+static enum python_allocator find_allocator(struct python *python, struct python_code *code,
+					    struct memory_reader *reader)
+{
+	uint64_t object, raw, pymalloc, system_malloc;
+	struct allocator now;
+
+	if (python_code__allocator(code, "PyObject_Malloc", &object) ||
+	    python_code__allocator(code, "PyMem_RawMalloc", &raw) ||
+	    elf_image__pointer(python->image, object + 8, &pymalloc) ||
+	    elf_image__pointer(python->image, raw + 8, &system_malloc) ||
+	    memory_reader__read(reader, python->bias + object, &now, sizeof(now)))
+		return PYTHON_ALLOCATOR_UNKNOWN;
+	pymalloc += python->bias;
+	system_malloc += python->bias;
+	if (now.malloc == pymalloc)
+		return PYTHON_PYMALLOC;
+	if (now.malloc == system_malloc)
+		return PYTHON_MALLOC;
+	if (hides(reader, now.ctx, pymalloc))
+		return PYTHON_PYMALLOC_HOOKED;
+	return hides(reader, now.ctx, system_malloc) ? PYTHON_MALLOC_HOOKED : PYTHON_ALLOCATOR_UNKNOWN;
+}
+
+static uint64_t find_code_dealloc(struct python *python, struct memory_reader *reader)
+{
+	uint64_t type, function;
+
+	if (elf_image__symbol(python->image, "PyCode_Type", &type, NULL) ||
+	    memory_reader__read(reader, python->bias + type + python->layout.type_dealloc, &function, sizeof(function)))
+		return 0;
+	return function - python->bias;
+}
+
+/* --- the module -------------------------------------------------------------------------------------------- */
+
+static int inspect_code(struct python *python, struct python_code *code, struct memory_reader *reader,
+			struct error *error)
+{
+	uint64_t runtime;
+	int err;
+
+	if (read_version(python, code))
+		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': cannot tell its Python version",
+				  python->path);
+	if (python->minor < OLDEST_MINOR)
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect Python %s: linger knows CPython 3.7 to 3.14", python->version);
+	if (elf_image__symbol(python->image, "_PyRuntime", &runtime, NULL))
+		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': it has no _PyRuntime", python->path);
+	runtime += python->bias;
+	err = read_layout(python, runtime, reader, error);
+	if (err)
+		return err;
+	err = read_tls_path(python, code, runtime, reader, error);
+	if (err)
+		return err;
+	python->allocator = find_allocator(python, code, reader);
+	python->code_dealloc = find_code_dealloc(python, reader);
+	return 0;
+}
+
+static int inspect_mappings(const struct target *target, const struct target_mapping *mappings, size_t n,
+			    struct memory_reader *reader, struct python *python, struct error *error)
+{
+	struct python_code *code;
+	int err = find_interpreter(target, mappings, n, python, error);
+
+	if (err)
+		return err;
+	if (uses_musl(mappings, n))
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect process %d: it uses musl libc, linger knows glibc", target__pid(target));
+	code = python_code__new(python->image, python->bias, reader);
+	if (!code || !python->path) {
+		python_code__free(code);
+		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", python->path);
+	}
+	err = inspect_code(python, code, reader, error);
+	python_code__free(code);
+	return err;
+}
+
+int python__inspect(const struct target *target, struct memory_reader *reader, struct python *ret_python,
+		    struct error *error)
+{
+	struct target_mapping *mappings;
+	struct python python = {};
+	size_t n;
+	int err = target__mappings(target, &mappings, &n);
+
+	if (err)
+		return error__set(error, err, "failed to read the mappings of process %d: %s", target__pid(target),
+				  strerror(-err));
+	err = inspect_mappings(target, mappings, n, reader, &python, error);
+	target__free_mappings(mappings, n);
+	if (err) {
+		python__free(&python);
+		return err;
+	}
+	*ret_python = python;
+	return 0;
+}
+
+void python__free(struct python *python)
+{
+	elf_image__free(python->image);
+	free(python->path);
+	*python = (struct python){};
+}
+
+const char *python_allocator__name(enum python_allocator allocator)
+{
+	static const char *const names[] = {
+		[PYTHON_PYMALLOC] = "pymalloc",
+		[PYTHON_PYMALLOC_HOOKED] = "pymalloc behind hooks",
+		[PYTHON_MALLOC] = "malloc",
+		[PYTHON_MALLOC_HOOKED] = "malloc behind hooks",
+		[PYTHON_ALLOCATOR_UNKNOWN] = "unknown",
+	};
+
+	return names[allocator];
+}

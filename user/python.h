@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_PYTHON_H
+#define LINGER_PYTHON_H
+
+#include <stdint.h>
+
+#include <linux/types.h>
+
+#include "elf_image.h"
+#include "error.h"
+#include "memory_reader.h"
+#include "py_layouts.h"
+#include "target.h"
+#include "trace.h"
+
+/* Which allocator serves the object domain. */
+enum python_allocator {
+	PYTHON_PYMALLOC,
+	PYTHON_PYMALLOC_HOOKED, /* pymalloc behind hooks: PYTHONMALLOC=debug, tracemalloc, -X dev */
+	PYTHON_MALLOC,		/* PYTHONMALLOC=malloc: no pymalloc blocks at all */
+	PYTHON_MALLOC_HOOKED,
+	PYTHON_ALLOCATOR_UNKNOWN,
+};
+
+/* The interpreter of a target. */
+struct python {
+	struct elf_image *image; /* the file that contains the interpreter */
+	char *path;		 /* its name, as the target sees it */
+	uint64_t bias;		 /* run-time minus link-time address */
+	char version[32];	 /* "3.11.2" */
+	int minor;
+	struct py_layout layout;
+	struct py_runtime_layout runtime;
+	struct py_tls_path tls;
+	uint64_t code_dealloc; /* link-time address of the code object's deallocator; 0: not known */
+	enum python_allocator allocator;
+};
+
+/* 0; -EOPNOTSUPP: not a CPython that linger knows, with the sentence that says why; other errors. */
+int python__inspect(const struct target *target, struct memory_reader *reader, struct python *ret_python,
+		    struct error *error);
+void python__free(struct python *python);
+
+const char *python_allocator__name(enum python_allocator allocator);
+
+#endif /* LINGER_PYTHON_H */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "python_code.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+
+#define MAX_FUNCTION_BYTES 1024
+
+struct python_code {
+	struct elf_image *image;
+	uint64_t bias;
+	struct memory_reader *reader;
+	struct decoder *decoder;
+	const struct insn *insns; /* of the function looked at last */
+	long n_insns;
+};
+
+struct python_code *python_code__new(struct elf_image *image, uint64_t bias, struct memory_reader *reader)
+{
+	struct python_code *code = calloc(1, sizeof(*code));
+
+	if (!code)
+		return NULL;
+	code->image = image;
+	code->bias = bias;
+	code->reader = reader;
+	code->decoder = decoder__new();
+	if (!code->decoder) {
+		free(code);
+		return NULL;
+	}
+	return code;
+}
+
+void python_code__free(struct python_code *code)
+{
+	if (!code)
+		return;
+	decoder__free(code->decoder);
+	free(code);
+}
+
+/* Decodes the beginning of an exported function. */
+static int decode_function(struct python_code *code, const char *name)
+{
+	uint8_t bytes[MAX_FUNCTION_BYTES];
+	uint64_t address, size;
+	int err = elf_image__symbol(code->image, name, &address, &size);
+
+	if (err)
+		return err;
+	if (!size || size > sizeof(bytes))
+		size = sizeof(bytes);
+	err = elf_image__read(code->image, address, bytes, size);
+	if (err)
+		return err;
+	code->n_insns = decoder__run_prefix(code->decoder, bytes, size, address, &code->insns);
+	return code->n_insns > 0 ? 0 : -ENOENT;
+}
+
+/* --- version ----------------------------------------------------------------------------------------------- */
+
+static bool is_version(const char *text)
+{
+	return text[0] == '3' && text[1] == '.' && isdigit((unsigned char)text[2]);
+}
+
+int python_code__version(struct python_code *code, char *buf, size_t len)
+{
+	int err = decode_function(code, "Py_GetVersion");
+
+	for (long i = 0; !err && i < code->n_insns; i++) {
+		char text[16] = {};
+
+		if (code->insns[i].op != INSN_LEA_ABSOLUTE ||
+		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) || !is_version(text))
+			continue;
+		strncpy(buf, text, len - 1);
+		buf[len - 1] = 0;
+		return 0;
+	}
+	return err ? err : -ENOENT;
+}
+
+/* --- thread state ------------------------------------------------------------------------------------------ */
+
+/* mov %fs:OFFSET,%rax, or the offset loaded from the GOT first. */
+static int static_tls(struct python_code *code, long at, struct py_tls_path *ret_path)
+{
+	const struct insn *load = &code->insns[at];
+	int64_t offset = 0;
+	int err;
+
+	if (load->fs_base != NO_REG) {
+		const struct insn *got = at > 0 ? load - 1 : load;
+
+		if (got->op != INSN_LOAD || !got->rip_relative || got->reg != load->fs_base)
+			return -ENOENT;
+		err = memory_reader__read(code->reader, code->bias + got->imm, &offset, sizeof(offset));
+		if (err)
+			return err;
+	}
+	*ret_path = (struct py_tls_path){.n = 1, .offset = {offset + load->disp}};
+	return 0;
+}
+
+/*
+ * lea TLS_INDEX(%rip),%rdi; call __tls_get_addr; mov OFFSET(%rax),%rax: the index holds the module's number and the
+ * offset in its block; the thread's vector of blocks is at fs+8, 16 bytes each in glibc.
+ */
+static int dynamic_tls(struct python_code *code, long at, struct py_tls_path *ret_path)
+{
+	struct {
+		uint64_t module, offset;
+	} index;
+	int err;
+
+	for (long i = at + 1; i + 1 < code->n_insns && i < at + 4; i++) {
+		const struct insn *load = &code->insns[i + 1];
+
+		if (code->insns[i].op != INSN_CALL || load->op != INSN_LOAD || load->base != SITE_RAX)
+			continue;
+		err = memory_reader__read(code->reader, code->bias + code->insns[at].imm, &index, sizeof(index));
+		if (err)
+			return err;
+		*ret_path = (struct py_tls_path){
+			.n = 3,
+			.offset = {8, index.module * 16, index.offset + load->disp},
+		};
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int python_code__tls_path(struct python_code *code, struct py_tls_path *ret_path)
+{
+	static const char *const functions[] = {"PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet"};
+	int err = -ENOENT;
+
+	for (size_t f = 0; f < 2 && err; f++) {
+		err = decode_function(code, functions[f]);
+		if (err)
+			continue;
+		err = -ENOENT;
+		for (long i = 0; i < code->n_insns && err == -ENOENT && code->insns[i].op != INSN_RET; i++) {
+			const struct insn *insn = &code->insns[i];
+
+			if (insn->op == INSN_LOAD && insn->fs_relative && insn->width == 8)
+				err = static_tls(code, i, ret_path);
+			else if (insn->op == INSN_LEA_ABSOLUTE && insn->reg == SITE_RDI)
+				err = dynamic_tls(code, i, ret_path);
+		}
+	}
+	return err;
+}
+
+/* --- allocators -------------------------------------------------------------------------------------------- */
+
+#define ALLOCATOR_MALLOC 8 /* PyMemAllocatorEx: ctx, malloc, calloc, realloc, free */
+
+/* Whether what instruction `at` loads is called, jumped to or compared soon after: a function pointer. */
+static bool is_function_pointer(const struct python_code *code, long at)
+{
+	uint8_t reg = code->insns[at].reg;
+
+	for (long i = at + 1; i < code->n_insns && i < at + 12; i++) {
+		const struct insn *insn = &code->insns[i];
+
+		if (insn->op == INSN_JMP_INDIRECT || insn->op == INSN_CALL_INDIRECT)
+			return insn->reg == reg;
+		if (insn->op == INSN_COMPARE && insn->reg == reg)
+			return true;
+		if (insn->writes >> reg & 1)
+			return false;
+	}
+	return false;
+}
+
+/* The address that a memory operand refers to, directly or through a pointer in the GOT loaded before. */
+static int operand_address(struct python_code *code, long at, uint64_t *ret_address)
+{
+	const struct insn *insn = &code->insns[at];
+	uint64_t pointer;
+
+	if (insn->rip_relative) {
+		*ret_address = insn->imm;
+		return 0;
+	}
+	if (insn->base == NO_REG)
+		return -ENOENT;
+	for (long i = at - 1; i >= 0; i--) {
+		const struct insn *got = &code->insns[i];
+
+		if (!(got->writes >> insn->base & 1))
+			continue;
+		if (got->op == INSN_LEA_ABSOLUTE) {
+			*ret_address = got->imm + insn->disp;
+			return 0;
+		}
+		if (got->op != INSN_LOAD || !got->rip_relative ||
+		    memory_reader__read(code->reader, code->bias + got->imm, &pointer, sizeof(pointer)))
+			return -ENOENT;
+		*ret_address = pointer - code->bias + insn->disp;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int python_code__allocator(struct python_code *code, const char *function, uint64_t *ret_address)
+{
+	uint64_t malloc_pointer;
+	int err = decode_function(code, function);
+
+	for (long i = 0; !err && i < code->n_insns; i++) {
+		const struct insn *insn = &code->insns[i];
+		bool indirect = insn->op == INSN_JMP_INDIRECT || insn->op == INSN_CALL_INDIRECT;
+		bool load = insn->op == INSN_LOAD && insn->width == 8 && is_function_pointer(code, i);
+
+		if ((!indirect && !load) || operand_address(code, i, &malloc_pointer))
+			continue;
+		*ret_address = malloc_pointer - ALLOCATOR_MALLOC;
+		return 0;
+	}
+	return err ? err : -ENOENT;
+}

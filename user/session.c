@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "trace.skel.h"
+#include "tracepoint.h"
+
+#define MAX_STACKS (128u << 10)
+#define MAX_FRAMES (4u << 20)
+#define MAX_CODES (64u << 10)
+#define MAX_CHUNKS (512u << 10)
+#define RING_BYTES (4u << 20)
+#define MAX_PROBE_LINKS 8192
+
+struct session {
+	struct trace_bpf *skeleton;
+	struct bpf_link **links;
+	size_t n_links;
+	struct ring_buffer *ring;
+	struct trace_state *state;
+	struct linger_stack *stacks;
+	uint64_t *frames;
+	struct linger_code *codes;
+	char *text;
+	void (*take)(const struct mapping_event *event, void *arg);
+	void *take_arg;
+};
+
+/* --- loading ----------------------------------------------------------------------------------------------- */
+
+static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
+{
+	bpf_map__set_max_entries(skeleton->maps.live_set, options->max_live_blocks);
+	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
+	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
+	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
+	bpf_map__set_max_entries(skeleton->maps.codes, MAX_CODES);
+	bpf_map__set_max_entries(skeleton->maps.code_info, MAX_CODES);
+	bpf_map__set_max_entries(skeleton->maps.text_pool, MAX_CHUNKS);
+	bpf_map__set_max_entries(skeleton->maps.mapping_events, RING_BYTES);
+}
+
+static void configure(struct trace_bpf *skeleton, const struct session_options *options)
+{
+	skeleton->rodata->linger_config = (struct trace_config){
+		.tgid = options->tgid,
+		.pool_bytes = options->python->runtime.pool_bytes,
+		.max_stacks = MAX_STACKS,
+		.max_frames = MAX_FRAMES,
+		.max_codes = MAX_CODES,
+		.max_chunks = MAX_CHUNKS,
+		.tls = options->python->tls,
+		.py = options->python->layout,
+	};
+}
+
+static bool is_mapping_program(const struct bpf_program *program)
+{
+	return !strncmp(bpf_program__section_name(program), "tracepoint/", strlen("tracepoint/"));
+}
+
+static bool is_object_program(const struct trace_bpf *skeleton, const struct bpf_program *program)
+{
+	return program == skeleton->progs.pymalloc_site || program == skeleton->progs.pymalloc_slow_path;
+}
+
+static void choose_programs(struct trace_bpf *skeleton, const struct session_options *options)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skeleton->obj) {
+		if (is_mapping_program(program))
+			bpf_program__set_autoload(program, options->mappings);
+		if (!is_object_program(skeleton, program))
+			continue;
+		bpf_program__set_autoload(program, options->plan);
+		if (options->features->list[FEATURE_UPROBE_MULTI].present)
+			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+	}
+}
+
+static void *map_pool(const struct bpf_map *map, size_t bytes, int protection)
+{
+	void *memory = mmap(NULL, bytes, protection, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int map_pools(struct session *session)
+{
+	struct trace_bpf *skeleton = session->skeleton;
+
+	session->state = map_pool(skeleton->maps.trace_state, sizeof(*session->state), PROT_READ | PROT_WRITE);
+	session->stacks = map_pool(skeleton->maps.stack_info, MAX_STACKS * sizeof(*session->stacks), PROT_READ);
+	session->frames = map_pool(skeleton->maps.frame_pool, MAX_FRAMES * sizeof(*session->frames), PROT_READ);
+	session->codes = map_pool(skeleton->maps.code_info, MAX_CODES * sizeof(*session->codes), PROT_READ);
+	session->text = map_pool(skeleton->maps.text_pool, (size_t)MAX_CHUNKS * LINGER_TEXT_CHUNK, PROT_READ);
+	if (!session->state || !session->stacks || !session->frames || !session->codes || !session->text)
+		return -ENOMEM;
+	session->state->next_stack = LINGER_FIRST_STACK;
+	session->state->next_code = LINGER_NO_CODE + 1;
+	return 0;
+}
+
+static int take_mapping(void *arg, void *data, size_t size)
+{
+	struct session *session = arg;
+
+	if (size >= sizeof(struct mapping_event) && session->take)
+		session->take(data, session->take_arg);
+	return 0;
+}
+
+static int load(struct session *session, const struct session_options *options, struct error *error)
+{
+	int err;
+
+	session->skeleton = trace_bpf__open();
+	if (!session->skeleton)
+		return error__set(error, -errno, "failed to open the BPF programs: %s", strerror(errno));
+	size_maps(session->skeleton, options);
+	configure(session->skeleton, options);
+	choose_programs(session->skeleton, options);
+	err = trace_bpf__load(session->skeleton);
+	if (err) {
+		error__set(error, err, "failed to load the BPF programs: %s", strerror(-err));
+		error__hint(error, "'linger doctor' shows what this kernel lacks; '-v' shows the kernel's own words");
+		return err;
+	}
+	err = map_pools(session);
+	session->ring = ring_buffer__new(bpf_map__fd(session->skeleton->maps.mapping_events), take_mapping, session,
+					 NULL);
+	if (err || !session->ring)
+		return error__set(error, -ENOMEM, "failed to map the kernel's pools: out of memory");
+	return 0;
+}
+
+/* --- attaching --------------------------------------------------------------------------------------------- */
+
+static int add_link(struct session *session, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	session->links[session->n_links++] = link;
+	return 0;
+}
+
+/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
+static void probe_path(const struct session_options *options, char path[64])
+{
+	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(options->python->image));
+}
+
+static int file_offset(const struct session_options *options, uint64_t address, unsigned long *ret_offset)
+{
+	uint64_t offset;
+	int err = elf_image__offset(options->python->image, address, &offset);
+
+	if (!err)
+		*ret_offset = offset;
+	return err;
+}
+
+static int attach_multi(struct session *session, const struct session_options *options, unsigned long *offsets,
+			__u64 *cookies)
+{
+	const struct probe_plan *plan = options->plan;
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, sites, .offsets = offsets, .cookies = cookies, .cnt = plan->n_sites);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, slow, .offsets = &offsets[plan->n_sites], .cnt = 1, .retprobe = true);
+	char path[64];
+	int err;
+
+	probe_path(options, path);
+	err = add_link(session, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
+								 path, NULL, &sites));
+	if (err)
+		return err;
+	return add_link(session, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
+								  options->pid, path, NULL, &slow));
+}
+
+/* One perf event per site, for kernels before 6.6. */
+static int attach_singly(struct session *session, const struct session_options *options,
+			 const unsigned long *offsets, const __u64 *cookies)
+{
+	const struct probe_plan *plan = options->plan;
+	LIBBPF_OPTS(bpf_uprobe_opts, slow, .retprobe = true);
+	char path[64];
+	int err = 0;
+
+	probe_path(options, path);
+	for (size_t i = 0; i < plan->n_sites && !err; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, site, .bpf_cookie = cookies[i]);
+
+		err = add_link(session, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
+									options->pid, path, offsets[i], &site));
+	}
+	if (err)
+		return err;
+	return add_link(session, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
+								 options->pid, path, offsets[plan->n_sites], &slow));
+}
+
+static int attach_objects(struct session *session, const struct session_options *options)
+{
+	const struct probe_plan *plan = options->plan;
+	unsigned long *offsets = calloc(plan->n_sites + 1, sizeof(*offsets));
+	__u64 *cookies = calloc(plan->n_sites + 1, sizeof(*cookies));
+	int err = offsets && cookies ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < plan->n_sites && !err; i++) {
+		cookies[i] = plan->sites[i].cookie.value;
+		err = file_offset(options, plan->sites[i].address, &offsets[i]);
+	}
+	if (!err)
+		err = file_offset(options, plan->slow_path, &offsets[plan->n_sites]);
+	if (!err && options->features->list[FEATURE_UPROBE_MULTI].present)
+		err = attach_multi(session, options, offsets, cookies);
+	else if (!err)
+		err = attach_singly(session, options, offsets, cookies);
+	free(offsets);
+	free(cookies);
+	return err;
+}
+
+static int attach_tracepoint(struct session *session, struct bpf_program *program)
+{
+	const char *name = strrchr(bpf_program__section_name(program), '/') + 1;
+	int fd = tracepoint__open("syscalls", name);
+	struct bpf_link *link;
+
+	if (fd < 0)
+		return fd;
+	link = bpf_program__attach_perf_event(program, fd);
+	if (!link)
+		close(fd);
+	return add_link(session, link);
+}
+
+static int attach_mappings(struct session *session)
+{
+	struct bpf_program *program;
+	int err = 0;
+
+	bpf_object__for_each_program(program, session->skeleton->obj) {
+		if (is_mapping_program(program) && !err)
+			err = attach_tracepoint(session, program);
+	}
+	return err;
+}
+
+static int attach(struct session *session, const struct session_options *options, struct error *error)
+{
+	int err;
+
+	session->links = calloc(MAX_PROBE_LINKS, sizeof(struct bpf_link *));
+	if (!session->links)
+		return error__set(error, -ENOMEM, "failed to attach: out of memory");
+	err = add_link(session, bpf_program__attach(session->skeleton->progs.process_exec));
+	if (err)
+		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid, strerror(-err));
+	if (options->plan) {
+		err = attach_objects(session, options);
+		if (err)
+			return error__set(error, err, "failed to attach %zu probes to '%s': %s",
+					  options->plan->n_sites + 1, options->python->path, strerror(-err));
+	}
+	if (options->mappings) {
+		err = attach_mappings(session);
+		if (err)
+			return error__set(error, err, "failed to attach to the mapping system calls: %s",
+					  strerror(-err));
+	}
+	return 0;
+}
+
+/* --- the module -------------------------------------------------------------------------------------------- */
+
+int session__open(const struct session_options *options, struct session **ret_session, struct error *error)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int err;
+
+	if (!session)
+		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	err = load(session, options, error);
+	if (!err)
+		err = attach(session, options, error);
+	if (err) {
+		session__free(session);
+		return err;
+	}
+	*ret_session = session;
+	return 0;
+}
+
+void session__free(struct session *session)
+{
+	if (!session)
+		return;
+	session__detach(session);
+	ring_buffer__free(session->ring);
+	trace_bpf__destroy(session->skeleton);
+	free(session);
+}
+
+void session__start(struct session *session)
+{
+	__atomic_store_n(&session->state->active, 1, __ATOMIC_SEQ_CST);
+}
+
+void session__stop(struct session *session)
+{
+	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
+}
+
+void session__detach(struct session *session)
+{
+	while (session->n_links)
+		bpf_link__destroy(session->links[--session->n_links]);
+	free(session->links);
+	session->links = NULL;
+}
+
+struct session_pools session__pools(const struct session *session)
+{
+	return (struct session_pools){
+		.state = session->state,
+		.stacks = session->stacks,
+		.frames = session->frames,
+		.codes = session->codes,
+		.text = session->text,
+	};
+}
+
+static void add_counters(struct linger_counters *sum, const struct linger_counters *part)
+{
+	const __u64 *from = (const __u64 *)part;
+	__u64 *to = (__u64 *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(__u64); i++)
+		to[i] += from[i];
+}
+
+/* Times that the kernel skipped a mapping program, which it does when the CPU was inside another BPF operation. */
+static __u64 missed_runs(const struct session *session)
+{
+	struct bpf_program *program;
+	__u64 missed = 0;
+
+	bpf_object__for_each_program(program, session->skeleton->obj) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (is_mapping_program(program) && bpf_program__fd(program) >= 0 &&
+		    !bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+int session__counters(const struct session *session, enum linger_domain domain, struct linger_counters *ret_counters)
+{
+	int n_cpus = libbpf_num_possible_cpus(), err;
+	struct linger_counters *per_cpu;
+	__u32 key = domain;
+
+	if (n_cpus < 0)
+		return n_cpus;
+	per_cpu = calloc(n_cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.counters), &key, per_cpu);
+	*ret_counters = (struct linger_counters){};
+	for (int i = 0; i < n_cpus && !err; i++)
+		add_counters(ret_counters, &per_cpu[i]);
+	free(per_cpu);
+	if (domain == LINGER_DOMAIN_MAPPING)
+		ret_counters->dropped[LINGER_DROP_MISSED] = missed_runs(session);
+	return err;
+}
+
+int session__drain_mappings(struct session *session, void (*take)(const struct mapping_event *event, void *arg),
+			    void *arg)
+{
+	session->take = take;
+	session->take_arg = arg;
+	return ring_buffer__consume(session->ring);
+}
+
+static uint64_t map_bytes(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+uint64_t session__kernel_bytes(const struct session *session)
+{
+	struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, session->skeleton->obj)
+		bytes += map_bytes(bpf_map__fd(map));
+	return bytes;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_SESSION_H
+#define LINGER_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/types.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "probe_plan.h"
+#include "python.h"
+#include "trace.h"
+
+/*
+ * A recording under way: the loaded programs, the kernel maps they fill and the probes that run them. This module
+ * and snapshot.c are the only ones that know BPF.
+ */
+
+struct session_options {
+	const struct kernel_features *features;
+	const struct python *python;
+	const struct probe_plan *plan; /* NULL: no object domain */
+	pid_t pid;
+	uint32_t tgid; /* of the target, in the initial pid namespace */
+	bool mappings; /* the mapping domain */
+	uint32_t max_live_blocks;
+};
+
+/* What user space reads of the kernel's pools, all mapped read-only. */
+struct session_pools {
+	const struct trace_state *state;
+	const struct linger_stack *stacks;
+	const uint64_t *frames;
+	const struct linger_code *codes;
+	const char *text; /* chunks of LINGER_TEXT_CHUNK bytes */
+};
+
+struct session;
+
+/* Loads the programs and attaches them; nothing counts yet. */
+int session__open(const struct session_options *options, struct session **ret_session, struct error *error);
+void session__free(struct session *session);
+
+/* From here on events count; from stop on they do not. */
+void session__start(struct session *session);
+void session__stop(struct session *session);
+
+/* Takes the probes out; the maps stay readable. */
+void session__detach(struct session *session);
+
+struct session_pools session__pools(const struct session *session);
+
+/* Sums over all CPUs. 0 or a negative errno. */
+int session__counters(const struct session *session, enum linger_domain domain, struct linger_counters *ret_counters);
+
+/* Hands over the mapping events that have arrived, in no particular order. Returns how many, or a negative errno. */
+int session__drain_mappings(struct session *session, void (*take)(const struct mapping_event *event, void *arg),
+			    void *arg);
+
+/* Kernel memory that the maps hold, in bytes. */
+uint64_t session__kernel_bytes(const struct session *session);
+
+#endif /* LINGER_SESSION_H */

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "drops.h"
+
+/* --- values of one stack ----------------------------------------------------------------------------------- */
+
+static uint64_t load(const __u64 *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Frees are read before allocations: under a running target a stack then never seems to have freed more. */
+static void object_values(const struct linger_stack *stack, uint64_t values[PROFILE_VALUES])
+{
+	uint64_t free_blocks = load(&stack->free_blocks), free_bytes = load(&stack->free_bytes);
+
+	values[PROFILE_ALLOC_OBJECTS] = load(&stack->alloc_blocks);
+	values[PROFILE_ALLOC_SPACE] = load(&stack->alloc_bytes);
+	values[PROFILE_INUSE_OBJECTS] = values[PROFILE_ALLOC_OBJECTS] - free_blocks;
+	values[PROFILE_INUSE_SPACE] = values[PROFILE_ALLOC_SPACE] - free_bytes;
+}
+
+static void mapping_values(const struct mappings *mappings, uint32_t id, uint64_t values[PROFILE_VALUES])
+{
+	struct mapping_totals totals = mapping_set__stack_totals(mappings__set(mappings), id);
+
+	values[PROFILE_ALLOC_OBJECTS] = totals.alloc_blocks;
+	values[PROFILE_ALLOC_SPACE] = totals.alloc_bytes;
+	values[PROFILE_INUSE_OBJECTS] = totals.live_blocks;
+	values[PROFILE_INUSE_SPACE] = totals.live_bytes;
+}
+
+/* --- totals ------------------------------------------------------------------------------------------------ */
+
+static uint32_t stack_end(const struct session_pools *pools)
+{
+	return __atomic_load_n(&pools->state->next_stack, __ATOMIC_ACQUIRE);
+}
+
+static enum linger_domain stack_domain(const struct session_pools *pools, uint32_t id)
+{
+	return id < LINGER_FIRST_STACK ? id : pools->stacks[id].domain;
+}
+
+static void object_totals(const struct session_pools *pools, struct domain_totals *totals)
+{
+	for (uint32_t id = 0; id < stack_end(pools); id++) {
+		uint64_t values[PROFILE_VALUES];
+
+		if (stack_domain(pools, id) != LINGER_DOMAIN_OBJECT)
+			continue;
+		object_values(&pools->stacks[id], values);
+		totals->live_blocks += values[PROFILE_INUSE_OBJECTS];
+		totals->live_bytes += values[PROFILE_INUSE_SPACE];
+		totals->alloc_blocks += values[PROFILE_ALLOC_OBJECTS];
+		totals->alloc_bytes += values[PROFILE_ALLOC_SPACE];
+	}
+}
+
+static void mapping_totals(const struct mappings *mappings, struct domain_totals *totals)
+{
+	struct mapping_totals sum = mapping_set__totals(mappings__set(mappings));
+
+	totals->live_blocks = sum.live_blocks;
+	totals->live_bytes = sum.live_bytes;
+	totals->alloc_blocks = sum.alloc_blocks;
+	totals->alloc_bytes = sum.alloc_bytes;
+	/* Ranges are matched here and not in the kernel. */
+	totals->counters.recorded_allocs = sum.alloc_blocks;
+	totals->counters.unmatched_frees = mappings__unmatched(mappings);
+	totals->counters.matched_frees = totals->counters.seen_frees - totals->counters.unmatched_frees;
+}
+
+int snapshot__totals(const struct session *session, const struct mappings *mappings, enum linger_domain domain,
+		     struct domain_totals *ret_totals)
+{
+	struct session_pools pools = session__pools(session);
+	struct domain_totals totals = {};
+	int err = session__counters(session, domain, &totals.counters);
+
+	if (err)
+		return err;
+	if (domain == LINGER_DOMAIN_OBJECT)
+		object_totals(&pools, &totals);
+	else if (mappings)
+		mapping_totals(mappings, &totals);
+	*ret_totals = totals;
+	return 0;
+}
+
+/* --- profile ----------------------------------------------------------------------------------------------- */
+
+static bool is_empty(const uint64_t values[PROFILE_VALUES])
+{
+	return !values[PROFILE_ALLOC_OBJECTS] && !values[PROFILE_INUSE_OBJECTS];
+}
+
+/* The frames of a stack, root first. */
+static size_t resolve(const struct session_pools *pools, const struct code_names *names, uint32_t id,
+		      struct profile_frame frames[LINGER_MAX_FRAMES + 1])
+{
+	const struct linger_stack *stack = &pools->stacks[id];
+	size_t n = 0;
+
+	if (id < LINGER_FIRST_STACK) {
+		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
+		return n;
+	}
+	if (stack->truncated)
+		frames[n++] = (struct profile_frame){.function = "[truncated]"};
+	for (size_t i = stack->n_frames; i-- > 0;)
+		frames[n++] = code_names__frame(names, pools->frames[stack->first_frame + i]);
+	if (!n)
+		frames[n++] = (struct profile_frame){.function = "[unknown]"};
+	return n;
+}
+
+static int add_stacks(const struct session_pools *pools, const struct mappings *mappings,
+		      const struct code_names *names, uint32_t domains, struct profile *profile)
+{
+	struct profile_frame frames[LINGER_MAX_FRAMES + 1];
+	int err = 0;
+
+	for (uint32_t id = 0; id < stack_end(pools) && !err; id++) {
+		enum linger_domain domain = stack_domain(pools, id);
+		uint64_t values[PROFILE_VALUES];
+
+		if (domain >= LINGER_DOMAINS || !(domains >> domain & 1))
+			continue;
+		if (domain == LINGER_DOMAIN_OBJECT)
+			object_values(&pools->stacks[id], values);
+		else
+			mapping_values(mappings, id, values);
+		if (!is_empty(values))
+			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames), values);
+	}
+	return err;
+}
+
+/* What was dropped stands in the profile as a stack of its own: its blocks were allocated, and may still live. */
+static int add_drops(const struct linger_counters *c, enum linger_domain domain, struct profile *profile)
+{
+	int err = 0;
+
+	for (int reason = 0; reason < LINGER_DROP_REASONS && !err; reason++) {
+		char name[64];
+		struct profile_frame frame = {.function = name};
+		uint64_t values[PROFILE_VALUES] = {
+			[PROFILE_INUSE_SPACE] = c->dropped_bytes[reason],
+			[PROFILE_INUSE_OBJECTS] = c->dropped[reason],
+			[PROFILE_ALLOC_SPACE] = c->dropped_bytes[reason],
+			[PROFILE_ALLOC_OBJECTS] = c->dropped[reason],
+		};
+
+		if (!c->dropped[reason])
+			continue;
+		snprintf(name, sizeof(name), "[dropped: %s]", drop__name(reason));
+		err = profile__add(profile, domain, &frame, 1, values);
+	}
+	return err;
+}
+
+int snapshot__profile(const struct session *session, const struct mappings *mappings, const struct code_names *names,
+		      uint32_t domains, struct profile *profile)
+{
+	struct session_pools pools = session__pools(session);
+	int err = add_stacks(&pools, mappings, names, domains, profile);
+
+	for (int domain = 0; domain < LINGER_DOMAINS && !err; domain++) {
+		struct linger_counters c;
+
+		if (!(domains >> domain & 1))
+			continue;
+		err = session__counters(session, domain, &c);
+		if (!err)
+			err = add_drops(&c, domain, profile);
+	}
+	return err;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MAX_MAPPINGS (1u << 20)
+
+struct target {
+	pid_t pid;
+	int pidfd;
+	int proc_fd; /* /proc/PID */
+};
+
+static bool is_kernel_thread(const struct target *target)
+{
+	char path[1];
+
+	return readlinkat(target->proc_fd, "exe", path, sizeof(path)) < 0 && errno == ENOENT;
+}
+
+static int open_target(struct target *target, struct error *error)
+{
+	char path[32];
+
+	target->pidfd = syscall(SYS_pidfd_open, target->pid, 0);
+	if (target->pidfd < 0 && errno == ENOSYS)
+		return error__set(error, -ENOSYS, "failed to open process %d: this kernel has no pidfd_open (Linux 5.3)",
+				  target->pid);
+	if (target->pidfd < 0) {
+		error__set(error, -ESRCH, "failed to open process %d: %s", target->pid,
+			   errno == ESRCH ? "no such process" : strerror(errno));
+		error__hint(error, "'pgrep -a python' lists the Python processes of this machine");
+		return -ESRCH;
+	}
+	snprintf(path, sizeof(path), "/proc/%d", target->pid);
+	target->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (target->proc_fd < 0 || !target__is_alive(target))
+		return error__set(error, -ESRCH, "failed to open process %d: it has just ended", target->pid);
+	if (is_kernel_thread(target))
+		return error__set(error, -EOPNOTSUPP, "failed to open process %d: it is a kernel thread", target->pid);
+	return 0;
+}
+
+int target__open(pid_t pid, struct target **ret_target, struct error *error)
+{
+	struct target *target = calloc(1, sizeof(*target));
+	int err;
+
+	if (!target)
+		return error__set(error, -ENOMEM, "failed to open process %d: out of memory", pid);
+	target->pid = pid;
+	target->pidfd = target->proc_fd = -1;
+	err = open_target(target, error);
+	if (err) {
+		target__free(target);
+		return err;
+	}
+	*ret_target = target;
+	return 0;
+}
+
+void target__free(struct target *target)
+{
+	if (!target)
+		return;
+	if (target->pidfd >= 0)
+		close(target->pidfd);
+	if (target->proc_fd >= 0)
+		close(target->proc_fd);
+	free(target);
+}
+
+pid_t target__pid(const struct target *target)
+{
+	return target->pid;
+}
+
+int target__pidfd(const struct target *target)
+{
+	return target->pidfd;
+}
+
+bool target__is_alive(const struct target *target)
+{
+	struct pollfd pollfd = {.fd = target->pidfd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) == 0;
+}
+
+int target__open_proc(const struct target *target, const char *name)
+{
+	int fd = openat(target->proc_fd, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* --- mappings ---------------------------------------------------------------------------------------------- */
+
+static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
+{
+	struct target_mapping m = {};
+	char perms[5];
+	int path_at = 0;
+
+	line[strcspn(line, "\n")] = 0;
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m.start, &m.end, perms,
+		   &m.offset, &m.inode, &path_at) < 5)
+		return false;
+	m.readable = perms[0] == 'r';
+	m.writable = perms[1] == 'w';
+	m.executable = perms[2] == 'x';
+	m.shared = perms[3] == 's';
+	m.path = strdup(path_at ? line + path_at : "");
+	*ret_mapping = m;
+	return m.path;
+}
+
+static int read_mappings(FILE *file, struct target_mapping **ret_mappings, size_t *ret_n)
+{
+	struct target_mapping *mappings = NULL, *grown;
+	size_t n = 0, capacity = 0, line_size = 0;
+	char *line = NULL;
+	int err = 0;
+
+	while (n < MAX_MAPPINGS && getline(&line, &line_size, file) > 0) {
+		if (n == capacity) {
+			capacity = capacity ? capacity * 2 : 256;
+			grown = reallocarray(mappings, capacity, sizeof(*mappings));
+			if (!grown) {
+				err = -ENOMEM;
+				break;
+			}
+			mappings = grown;
+		}
+		n += parse_mapping(line, &mappings[n]);
+	}
+	free(line);
+	if (err) {
+		target__free_mappings(mappings, n);
+		return err;
+	}
+	*ret_mappings = mappings;
+	*ret_n = n;
+	return 0;
+}
+
+int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n)
+{
+	int fd = target__open_proc(target, "maps"), err;
+	FILE *file;
+
+	if (fd < 0)
+		return fd;
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	err = read_mappings(file, ret_mappings, ret_n);
+	fclose(file);
+	return err;
+}
+
+void target__free_mappings(struct target_mapping *mappings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(mappings[i].path);
+	free(mappings);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------- */
+
+/* Through the kernel's own link to the mapped file: right in every mount namespace, and for deleted files. */
+static int open_map_file(const struct target *target, const struct target_mapping *mapping)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+	return target__open_proc(target, name);
+}
+
+/* By name, below the target's root; only if it is still the same file. For those who may not use map_files. */
+static int open_by_path(const struct target *target, const struct target_mapping *mapping)
+{
+	struct stat st;
+	char *name;
+	int fd;
+
+	if (asprintf(&name, "root%s", mapping->path) < 0)
+		return -ENOMEM;
+	fd = target__open_proc(target, name);
+	free(name);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != mapping->inode) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+int target__open_file(const struct target *target, const struct target_mapping *mapping)
+{
+	int fd = open_map_file(target, mapping);
+
+	return fd >= 0 ? fd : open_by_path(target, mapping);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_TARGET_H
+#define LINGER_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+/*
+ * One process under observation, held by a pidfd, so that a reused pid cannot take its place. Everything below
+ * /proc/PID is read through a directory descriptor that fails once the process is gone.
+ */
+struct target;
+
+struct target_mapping {
+	uint64_t start, end;
+	uint64_t offset; /* in the file */
+	uint64_t inode;	 /* 0: anonymous */
+	bool readable, writable, executable, shared;
+	char *path; /* as in /proc/PID/maps; empty if there is none */
+};
+
+int target__open(pid_t pid, struct target **ret_target, struct error *error);
+void target__free(struct target *target);
+
+pid_t target__pid(const struct target *target);
+int target__pidfd(const struct target *target);
+bool target__is_alive(const struct target *target);
+
+/* The mappings of this moment. 0, -ESRCH, -EACCES, -ENOMEM. */
+int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n);
+void target__free_mappings(struct target_mapping *mappings, size_t n);
+
+/* Opens the very file that a mapping shows, also when it was deleted or lies in another mount namespace.
+ * A descriptor or a negative errno. */
+int target__open_file(const struct target *target, const struct target_mapping *mapping);
+
+/* Opens /proc/PID/NAME for reading. A descriptor or a negative errno. */
+int target__open_proc(const struct target *target, const char *name);
+
+#endif /* LINGER_TARGET_H */
