@@ -5,36 +5,9 @@
 /*
  * Code objects: what a frame's function is called, where it is written, and its line table. Each is read once,
  * when a stack first shows it, so that the names survive the code object and the target.
- *
- * Code objects end and their addresses are used again, by exec() in a loop for instance. A probe on their
- * deallocator raises the generation of the address's slot; the generation is part of every stack's hash, so a
- * reused address leads to a new stack and a new reading. Slots are shared by addresses that collide, which
- * costs a second reading of the same code object and nothing else.
  */
 
-#include "maps.bpf.h"
-
-static __always_inline __u32 generation_slot(__u64 code)
-{
-	return (code >> 4) & (LINGER_GENERATIONS - 1);
-}
-
-static __always_inline __u32 code_generation(__u64 code)
-{
-	__u32 slot = generation_slot(code);
-	__u32 *generation = bpf_map_lookup_elem(&code_generations, &slot);
-
-	return generation ? *generation : 0;
-}
-
-static __always_inline void code_table__end(__u64 code)
-{
-	__u32 slot = generation_slot(code);
-	__u32 *generation = bpf_map_lookup_elem(&code_generations, &slot);
-
-	if (generation)
-		__sync_fetch_and_add(generation, 1);
-}
+#include "code_generation.bpf.h"
 
 struct text_copy {
 	__u64 source;
@@ -69,11 +42,6 @@ static __always_inline bool copy_text(__u64 source, __u32 bytes, struct text_ref
 	ret_ref->chunk = copy.first_chunk;
 	ret_ref->bytes = bytes;
 	return !copy.failed;
-}
-
-static __always_inline bool read_pointer(__u64 address, __u64 *ret_value)
-{
-	return !bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)address);
 }
 
 /* Reads a str object. Long names are cut. */
@@ -140,8 +108,9 @@ static __always_inline void read_code(__u64 code, struct linger_code *info)
 	info->flags = flags;
 }
 
-/* The id of a code object; LINGER_NO_CODE when there is no room for another. */
-static __noinline __u32 code_table__intern(__u64 code, __u32 generation)
+/* The id of a code object; LINGER_NO_CODE when there is no room for another. Global, so that the verifier looks at
+ * it once and not once per frame. */
+__noinline __u32 code_table__intern(__u64 code, __u32 generation)
 {
 	struct code_key key = {.address = code, .generation = generation};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key);

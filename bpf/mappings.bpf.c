@@ -76,7 +76,7 @@ static __always_inline int emit(struct mapping_event *event)
 		count(&c->seen_frees, 1);
 	if (event->add_bytes) {
 		count(&c->seen_allocs, 1);
-		event->stack_id = stack_table__current(LINGER_DOMAIN_MAPPING, c);
+		event->stack_id = stack_table__current(LINGER_DOMAIN_MAPPING);
 	}
 	if (bpf_ringbuf_output(&mapping_events, event, sizeof(*event), 0))
 		count_drop(c, LINGER_DROP_RING_FULL, event->add_bytes);

@@ -173,4 +173,9 @@ static __always_inline bool is_target(void)
 	return bpf_get_current_pid_tgid() >> 32 == linger_config.tgid;
 }
 
+static __always_inline bool read_pointer(__u64 address, __u64 *ret_value)
+{
+	return !bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)address);
+}
+
 #endif /* LINGER_MAPS_BPF_H */

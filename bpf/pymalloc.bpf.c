@@ -6,6 +6,7 @@
  * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the sites
  * are found.
  */
+#include "code_generation.bpf.h"
 #include "live_set.bpf.h"
 #include "stack_table.bpf.h"
 
@@ -93,7 +94,7 @@ static __always_inline void on_alloc(__u64 address, struct linger_counters *c)
 		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
 		return;
 	}
-	block.stack_id = stack_table__current(LINGER_DOMAIN_OBJECT, c);
+	block.stack_id = stack_table__current(LINGER_DOMAIN_OBJECT);
 	live_set__alloc(address, &block, c);
 }
 
@@ -127,7 +128,7 @@ int pymalloc_site(struct pt_regs *ctx)
 	else if (cookie.kind == SITE_PUSH)
 		live_set__free(address, c);
 	else
-		code_table__end(address);
+		code_generation__end(address);
 	return 0;
 }
 

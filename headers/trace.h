@@ -30,14 +30,14 @@
 
 /*
  * From a thread's fs base to its thread state: p = fsbase; n times p = *(p + offset[i]).
- * One step for a pthread key or a static TLS slot, three through the thread's vector of dynamic TLS blocks.
+ * One step for one of the first 32 pthread keys, two for the others.
  */
 struct py_tls_path {
 	__u32 n;
+	__u32 offset[2];
 	__u32 pad;
-	__s64 offset[3];
 };
-_Static_assert(sizeof(struct py_tls_path) == 32, "py_tls_path is shared with BPF");
+_Static_assert(sizeof(struct py_tls_path) == 16, "py_tls_path is shared with BPF");
 
 struct trace_config {
 	__u32 tgid;	 /* of the target, in the initial pid namespace */
@@ -49,7 +49,7 @@ struct trace_config {
 	struct py_tls_path tls;
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 88, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------------ */
 

@@ -84,14 +84,11 @@ static void take_memory(struct insn *insn, const ZydisDecodedOperand *op)
 {
 	insn->disp = op->mem.disp.value;
 	insn->width = op->size / 8;
-	if (op->mem.index != ZYDIS_REGISTER_NONE)
+	if (op->mem.index != ZYDIS_REGISTER_NONE || op->mem.segment == ZYDIS_REGISTER_FS)
 		return;
 	if (op->mem.base == ZYDIS_REGISTER_RIP) {
 		insn->rip_relative = true;
 		insn->imm = insn->address + insn->len + op->mem.disp.value;
-	} else if (op->mem.segment == ZYDIS_REGISTER_FS) {
-		insn->fs_relative = true;
-		insn->fs_base = op->mem.base == ZYDIS_REGISTER_NONE ? NO_REG : reg_number(op->mem.base);
 	} else if (op->mem.base == ZYDIS_REGISTER_NONE) {
 		insn->rip_relative = true;
 		insn->imm = op->mem.disp.value;
@@ -137,13 +134,13 @@ static void take_vector_move(struct insn *insn, const struct decoded *d)
 
 static void take_lea(struct insn *insn, const struct decoded *d)
 {
-	const ZydisDecodedOperand *from = &d->operands[1];
-
-	if (from->mem.base == ZYDIS_REGISTER_RIP && from->mem.index == ZYDIS_REGISTER_NONE) {
+	take_memory(insn, &d->operands[1]);
+	insn->reg = reg_number(d->operands[0].reg.value);
+	if (insn->rip_relative)
 		insn->op = INSN_LEA_ABSOLUTE;
-		insn->reg = reg_number(d->operands[0].reg.value);
-		insn->imm = insn->address + insn->len + from->mem.disp.value;
-	}
+	else if (insn->base != NO_REG)
+		insn->op = INSN_LEA;
+	insn->rip_relative = false;
 }
 
 static void take_add(struct insn *insn, const struct decoded *d)

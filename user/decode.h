@@ -24,6 +24,7 @@ enum insn_op {
 	INSN_TEST,	  /* flags of reg against itself, or against zero */
 	INSN_TEST_MEMORY, /* flags of [base + disp] against zero */
 	INSN_COMPARE,	  /* any other comparison; imm is the constant, if there is one */
+	INSN_LEA,	  /* reg = base + disp */
 	INSN_LEA_ABSOLUTE, /* reg = imm, an address (rip-relative lea, or a constant) */
 	INSN_JCC,	  /* imm: target address, as of JMP and CALL */
 	INSN_JMP,
@@ -43,10 +44,8 @@ struct insn {
 	uint8_t width;	   /* of the access or comparison, in bytes */
 	uint8_t reg;	   /* see enum insn_op */
 	uint8_t src;
-	uint8_t base;	   /* of the memory operand; NO_REG: none, or one with an index */
-	uint8_t fs_base;   /* register added to a thread-local operand, or NO_REG */
+	uint8_t base;	   /* of the memory operand; NO_REG: none, one with an index, or thread-local */
 	bool rip_relative; /* the memory operand is at address imm */
-	bool fs_relative;  /* the memory operand is at fs + fs_base + disp */
 	bool if_zero;	   /* of a JCC: decides on the zero flag alone */
 	bool writes_flags;
 	bool emulated; /* the kernel emulates a uprobe on it: one trap, no single-step */

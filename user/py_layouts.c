@@ -398,7 +398,7 @@ int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offset
 	int err;
 
 	if (minor < FIRST_MINOR || minor > LAST_MINOR)
-		return -ENOTSUP;
+		return -ENOENT;
 	if (minor <= LAST_STATIC_MINOR) {
 		*ret_layout = static_layouts[minor - FIRST_MINOR];
 	} else {

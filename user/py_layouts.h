@@ -21,8 +21,8 @@ struct py_runtime_layout {
  * the first `debug_offsets_len` bytes of the interpreter's _PyRuntime (struct _Py_DebugOffsets), which is not
  * trusted: every offset is checked against a bound.
  *
- * Returns 0; -ENOTSUP: no such version known; -EINVAL: the bytes are not a _Py_DebugOffsets of this version;
- * -EOPNOTSUPP: a free-threaded build (on Linux the same number as -ENOTSUP).
+ * Returns 0; -ENOENT: no such version known; -EINVAL: the bytes are not a _Py_DebugOffsets of this version;
+ * -EOPNOTSUPP: a free-threaded build (on Linux the same number as -ENOENT).
  */
 int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
 		    struct py_layout *ret_layout, struct py_runtime_layout *ret_runtime);

@@ -162,13 +162,8 @@ static int read_layout(struct python *python, uint64_t runtime, struct memory_re
 
 /* --- thread state ------------------------------------------------------------------------------------------ */
 
-static int pthread_key_path(struct memory_reader *reader, uint64_t address, struct py_tls_path *ret_path)
+static int pthread_key_path(uint32_t key, struct py_tls_path *ret_path)
 {
-	uint32_t key;
-	int err = memory_reader__read(reader, address, &key, sizeof(key));
-
-	if (err)
-		return err;
 	if (key >= PTHREAD_MAX_KEYS)
 		return -ENOENT;
 	if (key < PTHREAD_KEYS_PER_BLOCK)
@@ -190,16 +185,36 @@ static bool uses_musl(const struct target_mapping *mappings, size_t n)
 	return false;
 }
 
+/* Where the key of the thread states is: known for old versions, read out of the code for new ones. */
+static int find_thread_key(const struct python *python, struct python_code *code, uint64_t runtime,
+			   uint64_t *ret_address)
+{
+	uint64_t tss;
+	int err;
+
+	if (python->runtime.auto_tss_key != PY_NO_FIELD) {
+		*ret_address = runtime + python->runtime.auto_tss_key;
+		return 0;
+	}
+	err = python_code__thread_key(code, runtime, &tss);
+	if (!err)
+		*ret_address = tss + sizeof(int);
+	return err;
+}
+
+/*
+ * The thread state is found through the pthread key that PyGILState uses, in every version: the thread-local variable
+ * of 3.12 and later is empty while a thread runs without the GIL, and such threads make mappings too.
+ */
 static int read_tls_path(struct python *python, struct python_code *code, uint64_t runtime,
 			 struct memory_reader *reader, struct error *error)
 {
-	int err;
+	uint64_t address;
+	uint32_t key;
 
-	if (python->runtime.auto_tss_key != PY_NO_FIELD)
-		err = pthread_key_path(reader, runtime + python->runtime.auto_tss_key, &python->tls);
-	else
-		err = python_code__tls_path(code, &python->tls);
-	if (err)
+	if (find_thread_key(python, code, runtime, &address) ||
+	    memory_reader__read(reader, python->bias + address, &key, sizeof(key)) ||
+	    pthread_key_path(key, &python->tls))
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect Python %s: cannot tell where this build keeps its thread state",
 				  python->version);
@@ -273,8 +288,7 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 				  "failed to inspect Python %s: linger knows CPython 3.7 to 3.14", python->version);
 	if (elf_image__symbol(python->image, "_PyRuntime", &runtime, NULL))
 		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': it has no _PyRuntime", python->path);
-	runtime += python->bias;
-	err = read_layout(python, runtime, reader, error);
+	err = read_layout(python, python->bias + runtime, reader, error);
 	if (err)
 		return err;
 	err = read_tls_path(python, code, runtime, reader, error);

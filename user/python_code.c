@@ -9,6 +9,7 @@
 #include "decode.h"
 
 #define MAX_FUNCTION_BYTES 1024
+#define MAX_RUNTIME_BYTES (1u << 20) /* of _PyRuntime, which includes the main interpreter from 3.12 */
 
 struct python_code {
 	struct elf_image *image;
@@ -86,99 +87,7 @@ int python_code__version(struct python_code *code, char *buf, size_t len)
 	return err ? err : -ENOENT;
 }
 
-/* --- thread state ------------------------------------------------------------------------------------------ */
-
-/* mov %fs:OFFSET,%rax, or the offset loaded from the GOT first. */
-static int static_tls(struct python_code *code, long at, struct py_tls_path *ret_path)
-{
-	const struct insn *load = &code->insns[at];
-	int64_t offset = 0;
-	int err;
-
-	if (load->fs_base != NO_REG) {
-		const struct insn *got = at > 0 ? load - 1 : load;
-
-		if (got->op != INSN_LOAD || !got->rip_relative || got->reg != load->fs_base)
-			return -ENOENT;
-		err = memory_reader__read(code->reader, code->bias + got->imm, &offset, sizeof(offset));
-		if (err)
-			return err;
-	}
-	*ret_path = (struct py_tls_path){.n = 1, .offset = {offset + load->disp}};
-	return 0;
-}
-
-/*
- * lea TLS_INDEX(%rip),%rdi; call __tls_get_addr; mov OFFSET(%rax),%rax: the index holds the module's number and the
- * offset in its block; the thread's vector of blocks is at fs+8, 16 bytes each in glibc.
- */
-static int dynamic_tls(struct python_code *code, long at, struct py_tls_path *ret_path)
-{
-	struct {
-		uint64_t module, offset;
-	} index;
-	int err;
-
-	for (long i = at + 1; i + 1 < code->n_insns && i < at + 4; i++) {
-		const struct insn *load = &code->insns[i + 1];
-
-		if (code->insns[i].op != INSN_CALL || load->op != INSN_LOAD || load->base != SITE_RAX)
-			continue;
-		err = memory_reader__read(code->reader, code->bias + code->insns[at].imm, &index, sizeof(index));
-		if (err)
-			return err;
-		*ret_path = (struct py_tls_path){
-			.n = 3,
-			.offset = {8, index.module * 16, index.offset + load->disp},
-		};
-		return 0;
-	}
-	return -ENOENT;
-}
-
-int python_code__tls_path(struct python_code *code, struct py_tls_path *ret_path)
-{
-	static const char *const functions[] = {"PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet"};
-	int err = -ENOENT;
-
-	for (size_t f = 0; f < 2 && err; f++) {
-		err = decode_function(code, functions[f]);
-		if (err)
-			continue;
-		err = -ENOENT;
-		for (long i = 0; i < code->n_insns && err == -ENOENT && code->insns[i].op != INSN_RET; i++) {
-			const struct insn *insn = &code->insns[i];
-
-			if (insn->op == INSN_LOAD && insn->fs_relative && insn->width == 8)
-				err = static_tls(code, i, ret_path);
-			else if (insn->op == INSN_LEA_ABSOLUTE && insn->reg == SITE_RDI)
-				err = dynamic_tls(code, i, ret_path);
-		}
-	}
-	return err;
-}
-
-/* --- allocators -------------------------------------------------------------------------------------------- */
-
-#define ALLOCATOR_MALLOC 8 /* PyMemAllocatorEx: ctx, malloc, calloc, realloc, free */
-
-/* Whether what instruction `at` loads is called, jumped to or compared soon after: a function pointer. */
-static bool is_function_pointer(const struct python_code *code, long at)
-{
-	uint8_t reg = code->insns[at].reg;
-
-	for (long i = at + 1; i < code->n_insns && i < at + 12; i++) {
-		const struct insn *insn = &code->insns[i];
-
-		if (insn->op == INSN_JMP_INDIRECT || insn->op == INSN_CALL_INDIRECT)
-			return insn->reg == reg;
-		if (insn->op == INSN_COMPARE && insn->reg == reg)
-			return true;
-		if (insn->writes >> reg & 1)
-			return false;
-	}
-	return false;
-}
+/* --- operands ---------------------------------------------------------------------------------------------- */
 
 /* The address that a memory operand refers to, directly or through a pointer in the GOT loaded before. */
 static int operand_address(struct python_code *code, long at, uint64_t *ret_address)
@@ -208,6 +117,49 @@ static int operand_address(struct python_code *code, long at, uint64_t *ret_addr
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* --- thread state ------------------------------------------------------------------------------------------ */
+
+/* The first thing it looks at in _PyRuntime is whether the key is in use. */
+int python_code__thread_key(struct python_code *code, uint64_t runtime, uint64_t *ret_address)
+{
+	int err = decode_function(code, "PyGILState_GetThisThreadState");
+
+	for (long i = 0; !err && i < code->n_insns && code->insns[i].op != INSN_RET; i++) {
+		const struct insn *insn = &code->insns[i];
+		uint64_t address = insn->imm;
+
+		if (insn->op != INSN_LEA_ABSOLUTE && operand_address(code, i, &address))
+			continue;
+		if (address <= runtime || address - runtime > MAX_RUNTIME_BYTES)
+			continue;
+		*ret_address = address;
+		return 0;
+	}
+	return err ? err : -ENOENT;
+}
+
+/* --- allocators -------------------------------------------------------------------------------------------- */
+
+#define ALLOCATOR_MALLOC 8 /* PyMemAllocatorEx: ctx, malloc, calloc, realloc, free */
+
+/* Whether what instruction `at` loads is called, jumped to or compared soon after: a function pointer. */
+static bool is_function_pointer(const struct python_code *code, long at)
+{
+	uint8_t reg = code->insns[at].reg;
+
+	for (long i = at + 1; i < code->n_insns && i < at + 12; i++) {
+		const struct insn *insn = &code->insns[i];
+
+		if (insn->op == INSN_JMP_INDIRECT || insn->op == INSN_CALL_INDIRECT)
+			return insn->reg == reg;
+		if (insn->op == INSN_COMPARE && insn->reg == reg)
+			return true;
+		if (insn->writes >> reg & 1)
+			return false;
+	}
+	return false;
 }
 
 int python_code__allocator(struct python_code *code, const char *function, uint64_t *ret_address)

@@ -22,8 +22,11 @@ void python_code__free(struct python_code *code);
 /* The string that Py_GetVersion begins with, "3.9.2+" say. 0, -ENOENT. */
 int python_code__version(struct python_code *code, char *buf, size_t len);
 
-/* From the fs base to the thread state (3.12 and later: a thread-local variable). 0, -ENOENT, -EFAULT. */
-int python_code__tls_path(struct python_code *code, struct py_tls_path *ret_path);
+/*
+ * The link-time address of _PyRuntime's Py_tss_t for thread states (an int that tells whether it is in use, then the
+ * pthread key), from 3.12 on. 0, -ENOENT.
+ */
+int python_code__thread_key(struct python_code *code, uint64_t runtime, uint64_t *ret_address);
 
 /* The link-time address of the PyMemAllocatorEx that PyObject_Malloc, or another such function, goes through.
  * 0, -ENOENT. */

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LINGER = ROOT / "build/linger"
+LINGER = pathlib.Path(os.environ.get("LINGER", ROOT / "build/linger"))
 COUNT_ONLY = ROOT / "build/bench/count_only"
 JSON_LOOP = ROOT / "tests/bench/json_loop.py"
 SERVICE = ROOT / "tests/demo/service.py"

@@ -101,12 +101,15 @@ def memray_peers(folder: str) -> list[Peer]:
         return []
     run = [python, "-m", "memray", "run", "-q", "-f", "-o", os.path.join(folder, "memray.bin")]
     pymalloc = "--trace-python-allocators"
-    peers = [Peer("memray run", run), Peer("memray run, with pymalloc", [*run, pymalloc])]
+    peers = [
+        Peer("memray run, without pymalloc", run),
+        Peer("memray run, with pymalloc", [*run, pymalloc]),
+    ]
     if not (shutil.which("gdb") or shutil.which("lldb")):
         common.skip("memray attach: needs gdb or lldb")
         return peers
     return peers + [
-        Peer("memray attach", [python], memray_attach(python)),
+        Peer("memray attach, without pymalloc", [python], memray_attach(python)),
         Peer("memray attach, with pymalloc", [python], memray_attach(python, pymalloc)),
     ]
 
@@ -132,9 +135,11 @@ def find_peers(folder: str) -> list[Peer]:
     if bpftrace_tool.missing():
         common.skip(bpftrace_tool.missing())
     else:
-        peers.append(Peer("bpftrace on PyObject_Malloc, its return and PyObject_Free", attach=bpftrace))
+        # An optimised interpreter has most allocations inlined; this tool sees only the calls.
+        peers.append(Peer("bpftrace, calls of PyObject_Malloc and PyObject_Free", attach=bpftrace))
     if common.have_linger():
-        peers += [Peer(f"linger, {mode}", attach=linger(mode)) for mode in ("exact", "mapping")]
+        peers.append(Peer("linger, exact", attach=linger("exact")))
+        peers.append(Peer("linger, mapping (system calls only)", attach=linger("mapping")))
     return peers
 
 

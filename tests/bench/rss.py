@@ -65,4 +65,5 @@ def run() -> None:
         rows.append([name, f"{steady[name] / 1024:.1f}", f"{max(largest[name], steady[name]) / 1024:.1f}"])
     rows.append(["BPF maps (kernel memory)", f"{maps / MIB:.1f}", ""])
     heads = ["linger's memory", "MiB while recording", "MiB at most until the end"]
-    common.table(f"Memory of linger with {counted['live_blocks']:,} live blocks", heads, rows)
+    title = f"Memory of linger with {counted['live_blocks']:,} live blocks"
+    common.table(f"{title} ({sum(counted['dropped'].values()):,} events dropped)", heads, rows)

@@ -3,7 +3,7 @@
 #
 #   run.sh [cost] [start] [rss] [peers]     all of them when none is named; root
 #
-# Markdown on stdout, progress on stderr. BENCH_PYTHON names another interpreter for the workloads.
+# Markdown on stdout, progress on stderr. BENCH_PYTHON and LINGER name another interpreter and another build.
 set -eu
 [ "$(id -u)" = 0 ] || { echo "bench: recording another process needs root" >&2; exit 1; }
 cd "$(dirname "$0")/../.."

@@ -86,7 +86,11 @@ class Target:
             stderr=self.log, env=clean_environment(**environment), cwd=folder)
         self.pid = self.process.pid
         self.pending = b""
-        self.expect("ready")
+        try:
+            self.expect("ready")
+        except BaseException:
+            self.__exit__()
+            raise
 
     def errors(self):
         return os.pread(self.log.fileno(), 1 << 20, 0).decode(errors="replace")

@@ -38,12 +38,12 @@ class StateSampler:
 
 
 def text_mappings(pid):
-    """(start, end, offset, path) of the executable mappings of files."""
+    """(start, end, offset, link to the file) of the executable mappings of files."""
     for line in Path("/proc/%d/maps" % pid).read_text().splitlines():
         fields = line.split(None, 5)
         if len(fields) == 6 and "x" in fields[1] and fields[5].startswith("/"):
             start, end = (int(part, 16) for part in fields[0].split("-"))
-            yield start, end, int(fields[2], 16), fields[5]
+            yield start, end, int(fields[2], 16), "/proc/%d/map_files/%x-%x" % (pid, start, end)
 
 
 def changed_text(pid):
@@ -51,15 +51,11 @@ def changed_text(pid):
     changed = []
     with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
         for start, end, offset, path in text_mappings(pid):
-            in_file = file_bytes("/proc/%d/root%s" % (pid, path), offset, end - start)
+            with open(path, "rb", buffering=0) as file:
+                in_file = os.pread(file.fileno(), end - start, offset)
             in_memory = os.pread(memory.fileno(), len(in_file), start)
             changed += [start + i for i in differing(in_file, in_memory)]
     return changed
-
-
-def file_bytes(path, offset, length):
-    with open(path, "rb") as file:
-        return os.pread(file.fileno(), length, offset)
 
 
 def differing(left, right, block=4096):

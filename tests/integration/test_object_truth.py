@@ -13,10 +13,17 @@ PHASES = {
 }
 
 
+DIAGNOSED = set()
+DIAGNOSES = 2  # in one run: each records every kind alone
+
+
 def diagnosis(interpreter, phase, outcome):
     """The whole, then each kind alone: a missed copy of the allocator is one kind that is wrong."""
     what, steps = PHASES[phase]
-    lines = ["%s, %s: linger and the pools disagree" % (interpreter.id, phase), HEADER, row(what, outcome), ""]
+    lines = ["%s, %s: linger and the pools disagree" % (interpreter.id, phase), HEADER, row(what, outcome)]
+    if interpreter.id in DIAGNOSED or len(DIAGNOSED) >= DIAGNOSES:
+        return "\n".join(lines + ["for each kind: kinds.py --interpreter %s --steps %s" % (interpreter.id, " ".join(steps))])
+    DIAGNOSED.add(interpreter.id)
     return "\n".join(lines + list(table(interpreter, steps=steps)))
 
 

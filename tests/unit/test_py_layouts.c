@@ -121,7 +121,7 @@ static void test_unknown_versions(void **state)
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		struct py_layout layout;
 
-		assert_int_equal(get(unknown[i], debian_314, sizeof(debian_314), &layout), -ENOTSUP);
+		assert_int_equal(get(unknown[i], debian_314, sizeof(debian_314), &layout), -ENOENT);
 	}
 }
 

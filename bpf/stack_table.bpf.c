@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Python stacks. Walking one is what an event costs, a read per frame; so the walk only hashes, and what is
+ * slow (names, storing the frames) happens once per distinct stack.
+ *
+ * A stack is keyed by 128 bits of hash over its frames (code object, generation, instruction) and its domain,
+ * as good as the frames themselves: among a million stacks two collide with a probability of 1e-27.
+ */
+
+#include "stack_table.bpf.h"
+
+#include "code_table.bpf.h"
+
+/* One read gets all that is needed of a frame; _PyInterpreterFrame and PyFrameObject both fit. */
+#define FRAME_READ_BYTES 80
+
+/*
+ * Scratch space for a walk. Programs on one CPU can interleave (they may be preempted, not migrated), so each
+ * claims a slot of its CPU. NULL when all are taken.
+ */
+static __always_inline struct walk *walk__claim(void)
+{
+	__u32 zero = 0;
+	struct walks *w = bpf_map_lookup_elem(&walks, &zero);
+
+	if (!w)
+		return NULL;
+#pragma unroll
+	for (int i = 0; i < LINGER_SCRATCH_SLOTS; i++)
+		if (!__sync_lock_test_and_set(&w->slots[i].busy, 1))
+			return &w->slots[i];
+	return NULL;
+}
+
+static __always_inline void walk__release(struct walk *walk)
+{
+	__sync_lock_test_and_set(&walk->busy, 0);
+}
+
+/* The thread state of the current thread, 0 if it never ran Python. */
+static __always_inline __u64 current_thread_state(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	__u64 p = task->thread.fsbase;
+
+#pragma unroll
+	for (int i = 0; i < 2; i++)
+		if (i < linger_config.tls.n && !read_pointer(p + linger_config.tls.offset[i], &p))
+			return 0;
+	return p;
+}
+
+static __always_inline __u64 innermost_frame(void)
+{
+	__u64 p = current_thread_state();
+
+	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
+		return 0;
+	if (linger_config.py.cframe_current != PY_NO_FIELD && !read_pointer(p + linger_config.py.cframe_current, &p))
+		return 0;
+	return p;
+}
+
+/* The lowest of the frame's fields: the read starts there. */
+static __always_inline __u32 frame_read_start(void)
+{
+	__u32 start = linger_config.py.frame_code;
+
+	if (linger_config.py.frame_previous < start)
+		start = linger_config.py.frame_previous;
+	return start;
+}
+
+static __always_inline void hash_frame(struct stack_key *key, const struct raw_frame *frame)
+{
+	__u64 a = key->hash[0], b = key->hash[1], where = (__u64)frame->generation << 32 | (__u32)frame->instr;
+
+	a = (a ^ frame->code) * 0x9e3779b97f4a7c15ULL;
+	b = (b ^ where) * 0xc2b2ae3d27d4eb4fULL;
+	a ^= b >> 29;
+	b ^= a >> 31;
+	key->hash[0] = a * 0xff51afd7ed558ccdULL;
+	key->hash[1] = b * 0xc4ceb9fe1a85ec53ULL;
+}
+
+/* The instruction's offset in bytes from the start of the code. */
+static __always_inline __s32 instr_offset(const char *words, __u32 start, __u64 code)
+{
+	if (linger_config.py.instr_kind == PY_INSTR_POINTER)
+		return *(__u64 *)(words + linger_config.py.frame_instr - start) - (code + linger_config.py.code_instrs);
+	if (linger_config.py.instr_kind == PY_INSTR_UNIT_INDEX)
+		return *(__s32 *)(words + linger_config.py.frame_instr - start) * 2;
+	return *(__s32 *)(words + linger_config.py.frame_instr - start);
+}
+
+/* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
+static __always_inline void walk__run(struct walk *walk, __u32 domain)
+{
+	const __u32 start = frame_read_start();
+	char words[FRAME_READ_BYTES] __attribute__((aligned(8)));
+	__u64 frame = innermost_frame();
+	struct stack_key key = {{domain + 1, 0x27d4eb2f165667c5ULL}};
+	__u64 mask = ~(__u64)linger_config.py.code_tag_mask;
+
+	walk->n_frames = 0;
+	for (int i = 0; i < LINGER_MAX_FRAMES && frame; i++) {
+		/* Kept in memory: in a register the verifier would follow every combination of it and i. */
+		struct raw_frame *to = &walk->frames[walk->n_frames & (LINGER_MAX_FRAMES - 1)];
+
+		if (bpf_probe_read_user(words, sizeof(words), (void *)(frame + start)))
+			break;
+		frame = *(__u64 *)(words + linger_config.py.frame_previous - start) & mask;
+		if (linger_config.py.frame_owner != PY_NO_FIELD &&
+		    (__u8)words[linger_config.py.frame_owner - start] >= linger_config.py.owner_c_stack)
+			continue;
+		to->code = *(__u64 *)(words + linger_config.py.frame_code - start) & mask;
+		to->generation = code_generation__of(to->code);
+		to->instr = instr_offset(words, start, to->code);
+		hash_frame(&key, to);
+		walk->n_frames++;
+	}
+	walk->truncated = frame != 0;
+	walk->key = key;
+}
+
+/* Stores the frames of a new stack. False when the frame pool is full. */
+static __noinline int store_frames(struct walk *walk, struct linger_stack *info)
+{
+	struct trace_state *state = get_state();
+	__u32 first;
+
+	if (!walk || !info || !state || state->next_frame + walk->n_frames > linger_config.max_frames)
+		return 0;
+	first = __sync_fetch_and_add(&state->next_frame, walk->n_frames);
+	for (int i = 0; i < LINGER_MAX_FRAMES && i < walk->n_frames; i++) {
+		const struct raw_frame *from = &walk->frames[i & (LINGER_MAX_FRAMES - 1)];
+		__u32 index = first + i, code_id = code_table__intern(from->code, from->generation);
+		__u64 *to = bpf_map_lookup_elem(&frame_pool, &index);
+
+		if (!to)
+			return 0;
+		*to = LINGER_FRAME(code_id, from->instr);
+	}
+	info->first_frame = first;
+	info->n_frames = walk->n_frames;
+	info->truncated = walk->truncated;
+	return 1;
+}
+
+/* Gives a stack that is not in the table an id; the domain's own id when there is no room. */
+static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
+{
+	struct trace_state *state = get_state();
+	struct linger_stack *info;
+	__u32 id, *known;
+
+	if (!state || state->next_stack >= linger_config.max_stacks)
+		return domain;
+	id = __sync_fetch_and_add(&state->next_stack, 1);
+	info = bpf_map_lookup_elem(&stack_info, &id);
+	if (!info || !store_frames(walk, info))
+		return domain;
+	info->domain = domain;
+	if (!bpf_map_update_elem(&stacks, &walk->key, &id, BPF_NOEXIST))
+		return id;
+	/* Another thread has just added the same stack. */
+	known = bpf_map_lookup_elem(&stacks, &walk->key);
+	return known ? *known : domain;
+}
+
+__noinline __u32 stack_table__current(__u32 domain)
+{
+	struct linger_counters *c = get_counters(domain);
+	struct walk *walk = walk__claim();
+	__u32 id = domain, *known;
+
+	if (walk) {
+		walk__run(walk, domain);
+		known = bpf_map_lookup_elem(&stacks, &walk->key);
+		id = known ? *known : stack_table__add(walk, domain);
+		walk__release(walk);
+	}
+	if (id == domain && c)
+		count(&c->lost_stacks, 1);
+	return id;
+}

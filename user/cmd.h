@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_CMD_H
+#define LINGER_CMD_H
+
+#include "error.h"
+
+/* Exit statuses of linger, as linger.8 documents them. */
+enum exit_status {
+	STATUS_OK = 0,
+	STATUS_FAILURE = 1,
+	STATUS_UNSUPPORTED = 2, /* this target, this kernel or this user; also wrong usage */
+};
+
+/* One subcommand; argv[0] is its name. Returns an exit status. */
+struct command {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_record(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+/* Prints "linger: message" and "hint: hint" on stderr. */
+void print_error(const struct error *error);
+
+/* The exit status that a module's error calls for. */
+enum exit_status error_status(int err);
+
+#endif /* LINGER_CMD_H */

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "cmd.h"
+#include "drops.h"
+#include "output.h"
+#include "recorder.h"
+#include "render.h"
+#include "render_common.h"
+#include "stats_json.h"
+
+#define TICK_MS 200
+#define DEFAULT_LIVE_MAX (4u << 20)
+#define ALL_DOMAINS ((1u << LINGER_DOMAINS) - 1)
+
+struct arguments {
+	struct recorder_options recorder;
+	double duration_s; /* 0: until Ctrl-C */
+	const char *output_path;
+	const char *stats_path;
+	const struct renderer *renderer;
+	enum profile_value value;
+	bool force, verbose;
+	bool mapping_mode;
+};
+
+/* --- command line ------------------------------------------------------------------------------------------ */
+
+enum { OPTION_MODE = 256, OPTION_DOMAIN, OPTION_VALUE, OPTION_STATS, OPTION_FORCE, OPTION_LIVE_MAX };
+
+static const struct argp_option options[] = {
+	{"pid", 'p', "PID", 0, "the process to record", 1},
+	{"duration", 'd', "SECONDS", 0, "record for so long; without it until Ctrl-C or until the process ends", 1},
+	{"output", 'o', "FILE", 0, "write to FILE; without it folded stacks to a pipe, a table to a terminal", 2},
+	{"format", 'f', "FORMAT", 0, "folded, svg or text; without it by the ending of FILE", 2},
+	{"value", OPTION_VALUE, "VALUE", 0,
+	 "inuse_space (the default), inuse_objects, alloc_space or alloc_objects", 2},
+	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
+	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},
+	{"mode", OPTION_MODE, "MODE", 0,
+	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls only)", 3},
+	{"domain", OPTION_DOMAIN, "LIST", 0, "object,mapping: what to record (default: both)", 3},
+	{"live-max", OPTION_LIVE_MAX, "BLOCKS", 0,
+	 "room for so many live blocks (default 4194304); what finds none is counted as dropped", 3},
+	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
+	{},
+};
+
+static const char documentation[] =
+	"Records which Python stacks allocated the memory that is still alive.\v"
+	"Examples:\n"
+	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
+	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
+	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
+	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > heap.svg\n\n"
+	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on failure, "
+	"2 when this process, kernel or user cannot be traced, or the usage was wrong.";
+
+static long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < min || value > max)
+		argp_error(state, "'%s' is not %s", text, what);
+	return value;
+}
+
+static double parse_duration(struct argp_state *state, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value > 0) || value > 1e9)
+		argp_error(state, "'%s' is not a number of seconds", text);
+	return value;
+}
+
+static uint32_t parse_domains(struct argp_state *state, const char *text)
+{
+	char *list = strdup(text), *rest = NULL;
+	uint32_t domains = 0;
+
+	for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+		int domain = 0;
+
+		while (domain < LINGER_DOMAINS && strcmp(name, linger_domain__name(domain)))
+			domain++;
+		if (domain == LINGER_DOMAINS)
+			argp_error(state, "'%s' is no domain; there are object and mapping", name);
+		domains |= 1u << domain;
+	}
+	free(list);
+	if (!domains)
+		argp_error(state, "--domain wants object, mapping or both");
+	return domains;
+}
+
+static bool parse_mode(struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "exact") && strcmp(text, "mapping"))
+		argp_error(state, "'%s' is no mode; there are exact and mapping", text);
+	return !strcmp(text, "mapping");
+}
+
+static const struct renderer *parse_format(struct argp_state *state, const char *text)
+{
+	const struct renderer *renderer = renderer__by_name(text);
+
+	if (!renderer)
+		argp_error(state, "'%s' is no format; there are folded, svg and text", text);
+	return renderer;
+}
+
+static void finish_arguments(struct argp_state *state, struct arguments *args)
+{
+	if (!args->recorder.pid)
+		argp_error(state, "which process? Give its number with -p");
+	if (args->mapping_mode) {
+		if (args->recorder.domains && args->recorder.domains != 1u << LINGER_DOMAIN_MAPPING)
+			argp_error(state, "--mode mapping records the mapping domain only");
+		args->recorder.domains = 1u << LINGER_DOMAIN_MAPPING;
+	}
+	if (!args->recorder.domains)
+		args->recorder.domains = ALL_DOMAINS;
+	if (!args->renderer && args->output_path)
+		args->renderer = renderer__by_path(args->output_path);
+	if (!args->renderer && args->output_path)
+		argp_error(state, "cannot tell the format of '%s' from its ending: add -f folded, svg or text",
+			   args->output_path);
+	if (!args->renderer)
+		args->renderer = isatty(STDOUT_FILENO) ? &render_text : &render_folded;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *args = state->input;
+
+	switch (key) {
+	case 'p':
+		args->recorder.pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		break;
+	case 'd':
+		args->duration_s = parse_duration(state, arg);
+		break;
+	case 'o':
+		args->output_path = arg;
+		break;
+	case 'f':
+		args->renderer = parse_format(state, arg);
+		break;
+	case 'v':
+		args->verbose = true;
+		break;
+	case OPTION_MODE:
+		args->mapping_mode = parse_mode(state, arg);
+		break;
+	case OPTION_DOMAIN:
+		args->recorder.domains = parse_domains(state, arg);
+		break;
+	case OPTION_VALUE:
+		if (profile_value__parse(arg, &args->value))
+			argp_error(state, "'%s' is no value; see --help", arg);
+		break;
+	case OPTION_STATS:
+		args->stats_path = arg;
+		break;
+	case OPTION_FORCE:
+		args->force = true;
+		break;
+	case OPTION_LIVE_MAX:
+		args->recorder.max_live_blocks = parse_number(state, arg, 1, 1 << 28, "a number of blocks");
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is too much", arg);
+		break;
+	case ARGP_KEY_END:
+		finish_arguments(state, args);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* --- talk -------------------------------------------------------------------------------------------------- */
+
+static void announce(const struct recorder *recorder, const struct arguments *args)
+{
+	struct recorder_summary s;
+
+	if (recorder__summary(recorder, &s))
+		return;
+	fprintf(stderr, "linger: recording process %d (Python %s)%s\n", s.pid, s.python_version,
+		args->duration_s > 0 ? "" : "; Ctrl-C ends it and writes the profile");
+	if (!s.allocator_is_pymalloc)
+		fprintf(stderr, "linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, the "
+				"object domain will be empty\n", s.allocator);
+	else if (strcmp(s.allocator, "pymalloc"))
+		fprintf(stderr, "linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
+				"include what the hooks add\n", s.allocator);
+	if (s.reads_by_ptrace)
+		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
+				"process_vm_readv, which needs the right to ptrace\n");
+	if (!args->verbose)
+		return;
+	fprintf(stderr, "linger: %s, build id %s, allocator %s\n", s.python_path, s.build_id[0] ? s.build_id : "none",
+		s.allocator);
+	fprintf(stderr, "linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold %s\n",
+		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms, render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+}
+
+static uint64_t sum_dropped(const struct linger_counters *c)
+{
+	uint64_t sum = 0;
+
+	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
+		sum += c->dropped[reason];
+	return sum;
+}
+
+struct status {
+	uint64_t last_events;
+	double last_s;
+	bool shown;
+};
+
+static void print_status(struct status *status, const struct recorder *recorder)
+{
+	struct recorder_summary s;
+	uint64_t events = 0, live = 0, dropped = 0;
+	char coverage[32] = "";
+
+	if (recorder__summary(recorder, &s) || s.elapsed_s - status->last_s < 0.5)
+		return;
+	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
+		events += s.totals[domain].counters.seen_allocs + s.totals[domain].counters.seen_frees;
+		dropped += sum_dropped(&s.totals[domain].counters);
+	}
+	live = s.totals[s.domains & 1 ? LINGER_DOMAIN_OBJECT : LINGER_DOMAIN_MAPPING].live_bytes;
+	if (s.coverage >= 0)
+		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s.coverage * 100);
+	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s.elapsed_s,
+		render_count((events - status->last_events) / (s.elapsed_s - status->last_s), (char[RENDER_NUMBER_BYTES]){}),
+		render_bytes(live, (char[RENDER_NUMBER_BYTES]){}), dropped, coverage);
+	status->last_events = events;
+	status->last_s = s.elapsed_s;
+	status->shown = true;
+}
+
+/* Everything that the profile left out, with what to do about it. */
+static void print_losses(const struct recorder_summary *s)
+{
+	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
+		const struct linger_counters *c = &s->totals[domain].counters;
+
+		for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
+			if (c->dropped[reason])
+				fprintf(stderr, "linger: %s: %llu events dropped (%s): %s\nhint: %s\n",
+					linger_domain__name(domain), c->dropped[reason], drop__name(reason),
+					drop__help(reason), drop__hint(reason));
+		if (c->lost_stacks)
+			fprintf(stderr, "linger: %s: %llu blocks are shown as [stack table full]: too many different "
+					"stacks\n", linger_domain__name(domain), c->lost_stacks);
+		if (c->missed_frees)
+			fprintf(stderr, "linger: %s: %llu frees were missed and found out later\n",
+				linger_domain__name(domain), c->missed_frees);
+	}
+	if (s->coverage >= 0 && s->coverage < 0.995)
+		fprintf(stderr, "linger: the probes saw only %.1f %% of the allocations\n"
+				"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
+			s->coverage * 100);
+}
+
+/* --- notes in the profile ---------------------------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 2, 3))) add_note(struct profile *profile, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	profile__add_note(profile, text);
+}
+
+static void add_domain_note(struct profile *profile, enum linger_domain domain, const struct domain_totals *t)
+{
+	const struct linger_counters *c = &t->counters;
+
+	add_note(profile,
+		 "%s: %llu allocations seen = %" PRIu64 " recorded + %" PRIu64 " dropped; %llu frees seen, %llu of "
+		 "them of older blocks; live %" PRIu64 " blocks, %s",
+		 linger_domain__name(domain), c->seen_allocs, t->alloc_blocks, sum_dropped(c), c->seen_frees,
+		 c->unmatched_frees, t->live_blocks, render_bytes(t->live_bytes, (char[RENDER_NUMBER_BYTES]){}));
+	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
+		if (c->dropped[reason])
+			add_note(profile, "%s: %llu dropped (%s): %s", linger_domain__name(domain), c->dropped[reason],
+				 drop__name(reason), drop__help(reason));
+}
+
+static void add_notes(struct profile *profile, const struct recorder_summary *s)
+{
+	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version, s->elapsed_s,
+		 s->target_execed  ? ", until it became another program"
+		 : s->target_ended ? ", until it ended"
+				   : "");
+	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
+		if (s->domains >> domain & 1)
+			add_domain_note(profile, domain, &s->totals[domain]);
+	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
+		return;
+	if (s->coverage < 0)
+		add_note(profile, "coverage: not measured (the process ended before its heap could be counted again)");
+	else
+		add_note(profile, "coverage: %.3f %% of the allocations (the heap grew by %" PRId64 " blocks by its own count)",
+			 s->coverage * 100, s->heap_growth_blocks);
+}
+
+/* --- results ----------------------------------------------------------------------------------------------- */
+
+static int write_profile(const struct arguments *args, const struct profile *profile, struct error *error)
+{
+	struct output *output;
+	int err = output__open(args->output_path, args->force, &output, error);
+
+	if (err)
+		return err;
+	err = args->renderer->render(profile, args->value, output__stream(output));
+	if (err) {
+		output__abandon(output);
+		return error__set(error, err, "failed to write the profile: %s", strerror(-err));
+	}
+	return output__commit(output, error);
+}
+
+static int write_stats(const struct arguments *args, const struct recorder_summary *summary, struct error *error)
+{
+	struct output *output;
+	int err = output__open(args->stats_path, args->force, &output, error);
+
+	if (err)
+		return err;
+	err = stats_json__write(summary, output__stream(output));
+	if (err) {
+		output__abandon(output);
+		return error__set(error, err, "failed to write '%s': %s", args->stats_path, strerror(-err));
+	}
+	return output__commit(output, error);
+}
+
+static int write_results(const struct arguments *args, const struct recorder *recorder, struct error *error)
+{
+	struct profile *profile = profile__new();
+	struct recorder_summary summary;
+	int err = profile ? recorder__summary(recorder, &summary) : -ENOMEM, stats_err = 0;
+
+	if (!err)
+		err = recorder__profile(recorder, profile);
+	if (err) {
+		profile__free(profile);
+		return error__set(error, err, "failed to read the profile: %s", strerror(-err));
+	}
+	add_notes(profile, &summary);
+	print_losses(&summary);
+	err = write_profile(args, profile, error);
+	profile__free(profile);
+	if (args->stats_path) {
+		struct error other;
+
+		stats_err = write_stats(args, &summary, err ? &other : error);
+	}
+	if (!err && args->output_path)
+		fprintf(stderr, "linger: wrote %s\n", args->output_path);
+	if (args->verbose)
+		fprintf(stderr, "linger: detached in %.0f ms\n", summary.detach_ms);
+	return err ? err : stats_err;
+}
+
+/* --- running ----------------------------------------------------------------------------------------------- */
+
+static double seconds_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* Ctrl-C and a polite kill end the recording; they are read here and interrupt nothing. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void run(struct recorder *recorder, const struct arguments *args, int signals)
+{
+	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : 1e18;
+	bool interactive = isatty(STDERR_FILENO);
+	struct status status = {};
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = signals, .events = POLLIN},
+			{.fd = recorder__pidfd(recorder), .events = POLLIN},
+		};
+		double left_ms = (end - seconds_now()) * 1000;
+
+		if (left_ms <= 0 || poll(fds, 2, left_ms < TICK_MS ? (int)left_ms + 1 : TICK_MS) < 0)
+			break;
+		if (fds[0].revents || recorder__tick(recorder))
+			break;
+		if (interactive)
+			print_status(&status, recorder);
+	}
+	if (status.shown)
+		fprintf(stderr, "\r\033[K");
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
+
+static int record(const struct arguments *args, struct error *error)
+{
+	struct recorder *recorder;
+	int signals = open_signals(), err = 0;
+
+	if (args->output_path)
+		err = output__check(args->output_path, args->force, error);
+	if (!err && args->stats_path)
+		err = output__check(args->stats_path, args->force, error);
+	if (!err)
+		err = recorder__open(&args->recorder, &recorder, error);
+	if (!err) {
+		announce(recorder, args);
+		run(recorder, args, signals);
+		recorder__stop(recorder);
+		err = write_results(args, recorder, error);
+		recorder__free(recorder);
+	}
+	close(signals);
+	return err;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
+	struct arguments args = {.recorder.max_live_blocks = DEFAULT_LIVE_MAX};
+	struct error error;
+	int err;
+
+	argv[0] = "linger record";
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	libbpf_set_print(args.verbose ? print_libbpf : NULL);
+	err = record(&args, &error);
+	if (!err)
+		return STATUS_OK;
+	print_error(&error);
+	return error_status(err);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+static const struct command commands[] = {
+	{"record", "the live heap of a running CPython process, by Python stack", cmd_record},
+	{"doctor", "can this kernel, this user and this target be traced?", cmd_doctor},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const char *argp_program_version = "linger " LINGER_VERSION;
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "linger shows what stays alive in a running CPython process, and which Python line put it there.\n"
+		     "It never stops the process, writes to it or loads anything into it.\n\n"
+		     "Usage: linger COMMAND [OPTION...]\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\nExamples:\n"
+		     "  sudo linger record -p 1234 -d 10 -o heap.svg    ten seconds, as a flame graph\n"
+		     "  sudo linger record -p 1234                      until Ctrl-C, as a table\n"
+		     "  sudo linger record -p 1234 | flamegraph.pl      folded stacks into a pipe\n"
+		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
+		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = STATUS_UNSUPPORTED;
+	if (argc < 2) {
+		print_help(stderr);
+		return STATUS_UNSUPPORTED;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_help(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("%s\n", argp_program_version);
+		return STATUS_OK;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "linger: there is no command '%s'\nhint: 'linger --help' lists the commands\n", argv[1]);
+	return STATUS_UNSUPPORTED;
+}

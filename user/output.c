@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct output {
+	char *path; /* NULL: standard output */
+	char *temporary;
+	bool force;
+	FILE *stream;
+};
+
+static void free_output(struct output *output)
+{
+	free(output->path);
+	free(output->temporary);
+	free(output);
+}
+
+/* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
+static bool is_special(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static int open_temporary(struct output *output, struct error *error)
+{
+	const char *path = output->path;
+	mode_t mask;
+	int fd;
+
+	if (is_special(path)) {
+		output->stream = fopen(path, "we");
+		return output->stream ? 0 : error__set(error, -errno, "failed to open '%s': %s", path, strerror(errno));
+	}
+	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
+		output->temporary = NULL;
+		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+	}
+	fd = mkostemp(output->temporary, O_CLOEXEC);
+	if (fd < 0) {
+		free(output->temporary);
+		output->temporary = NULL;
+		return error__set(error, -errno, "failed to write '%s': %s", path, strerror(errno));
+	}
+	mask = umask(0);
+	umask(mask);
+	fchmod(fd, 0666 & ~mask);
+	output->stream = fdopen(fd, "w");
+	return output->stream ? 0 : error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+}
+
+int output__check(const char *path, bool force, struct error *error)
+{
+	char *copy = strdup(path), *directory;
+	int err = 0;
+
+	if (!copy)
+		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+	directory = dirname(copy);
+	if (is_special(path)) {
+		err = 0;
+	} else if (!force && !access(path, F_OK)) {
+		err = error__set(error, -EEXIST, "failed to write '%s': it exists", path);
+		error__hint(error, "choose another name, or overwrite it with --force");
+	} else if (access(directory, W_OK | X_OK)) {
+		err = error__set(error, -errno, "failed to write '%s': %s", path, strerror(errno));
+	}
+	free(copy);
+	return err;
+}
+
+int output__open(const char *path, bool force, struct output **ret_output, struct error *error)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	int err = 0;
+
+	if (!output)
+		return error__set(error, -ENOMEM, "failed to write: out of memory");
+	output->force = force;
+	output->stream = stdout;
+	if (path) {
+		output->stream = NULL;
+		output->path = strdup(path);
+		err = output->path ? open_temporary(output, error)
+				   : error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+	}
+	if (err) {
+		output__abandon(output);
+		return err;
+	}
+	*ret_output = output;
+	return 0;
+}
+
+FILE *output__stream(struct output *output)
+{
+	return output->stream;
+}
+
+void output__abandon(struct output *output)
+{
+	if (!output)
+		return;
+	if (output->path && output->stream)
+		fclose(output->stream);
+	if (output->temporary)
+		unlink(output->temporary);
+	free_output(output);
+}
+
+static int close_stream(struct output *output)
+{
+	FILE *stream = output->stream;
+	int err = ferror(stream) || fflush(stream) ? -errno : 0;
+
+	if (output->path) {
+		output->stream = NULL;
+		if (fclose(stream) && !err)
+			err = -errno;
+	}
+	return err;
+}
+
+static int move_in_place(struct output *output)
+{
+	unsigned int flags = output->force ? 0 : RENAME_NOREPLACE;
+
+	if (!renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->path, flags))
+		return 0;
+	/* Some file systems cannot promise not to replace; that was checked when the file was opened. */
+	if (errno == EINVAL && !rename(output->temporary, output->path))
+		return 0;
+	return -errno;
+}
+
+int output__commit(struct output *output, struct error *error)
+{
+	int err = close_stream(output);
+
+	if (!err && output->temporary)
+		err = move_in_place(output);
+	if (err) {
+		error__set(error, err, "failed to write '%s': %s", output->path ? output->path : "standard output",
+			   strerror(-err));
+		output__abandon(output);
+		return err;
+	}
+	free_output(output);
+	return 0;
+}

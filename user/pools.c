@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "pools.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SIZE_CLASSES 32
+#define POOL_HEADER_BYTES 48
+#define BATCH 4096
+#define PAGE_BYTES 4096
+
+/* struct pool_header (CPython Objects/obmalloc.c). */
+struct pool_header {
+	uint32_t count;
+	uint32_t pad;
+	uint64_t freeblock;
+	uint64_t nextpool, prevpool;
+	uint32_t arenaindex;
+	uint32_t szidx;
+	uint32_t nextoffset;
+	uint32_t maxnextoffset;
+};
+
+struct pool_walk {
+	struct memory_reader *reader;
+	int pagemap; /* negative: every page counts as present */
+	uint32_t pool_bytes;
+	struct memory_request requests[BATCH];
+	struct pool_header headers[BATCH];
+	size_t n;
+	struct pool_count count;
+};
+
+/*
+ * The same checks as at a pop, and more: a used pool has blocks in use, not more than fit, and its free list begins
+ * inside it.
+ */
+static bool is_pool(const struct pool_header *pool, uint64_t address, uint32_t pool_bytes)
+{
+	uint32_t block = (pool->szidx + 1) * 16;
+
+	return pool->szidx < SIZE_CLASSES && pool->maxnextoffset == pool_bytes - block && pool->count > 0 &&
+	       pool->count <= (pool_bytes - POOL_HEADER_BYTES) / block && pool->nextoffset >= POOL_HEADER_BYTES &&
+	       pool->nextoffset <= pool_bytes &&
+	       (pool->freeblock == 0 || pool->freeblock - address < pool_bytes);
+}
+
+static int flush(struct pool_walk *walk)
+{
+	int err = memory_reader__read_many(walk->reader, walk->requests, walk->n);
+
+	for (size_t i = 0; i < walk->n && !err; i++) {
+		if (walk->requests[i].error ||
+		    !is_pool(&walk->headers[i], walk->requests[i].address, walk->pool_bytes))
+			continue;
+		walk->count.blocks += walk->headers[i].count;
+		walk->count.pools++;
+	}
+	walk->n = 0;
+	return err;
+}
+
+/* Whether a page was ever touched. Reading one that was not would make the kernel map a page of zeroes. */
+static bool is_present(const struct pool_walk *walk, uint64_t address)
+{
+	const uint64_t present = 1ULL << 63, swapped = 1ULL << 62;
+	uint64_t entry;
+
+	if (walk->pagemap < 0)
+		return true;
+	if (pread(walk->pagemap, &entry, sizeof(entry), address / PAGE_BYTES * sizeof(entry)) != sizeof(entry))
+		return true;
+	return entry & (present | swapped);
+}
+
+static int walk_mapping(struct pool_walk *walk, const struct target_mapping *mapping)
+{
+	uint64_t at = (mapping->start + walk->pool_bytes - 1) & ~(uint64_t)(walk->pool_bytes - 1);
+	int err = 0;
+
+	for (; at + walk->pool_bytes <= mapping->end && !err; at += walk->pool_bytes) {
+		if (!is_present(walk, at))
+			continue;
+		walk->requests[walk->n] = (struct memory_request){
+			.address = at,
+			.to = &walk->headers[walk->n],
+			.bytes = sizeof(struct pool_header),
+		};
+		if (++walk->n == BATCH)
+			err = flush(walk);
+	}
+	return err;
+}
+
+/* Arenas come from mmap: private, anonymous, and neither a stack nor the heap that brk grows. */
+static bool may_hold_arenas(const struct target_mapping *mapping)
+{
+	return !mapping->inode && mapping->readable && mapping->writable && !mapping->shared &&
+	       (!mapping->path[0] || !strncmp(mapping->path, "[anon", 5));
+}
+
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 struct pool_count *ret_count)
+{
+	struct target_mapping *mappings;
+	struct pool_walk *walk;
+	size_t n;
+	int err = target__mappings(target, &mappings, &n);
+
+	if (err)
+		return err;
+	walk = calloc(1, sizeof(*walk));
+	if (!walk) {
+		err = -ENOMEM;
+		goto out;
+	}
+	walk->reader = reader;
+	walk->pool_bytes = pool_bytes;
+	walk->pagemap = target__open_proc(target, "pagemap");
+	for (size_t i = 0; i < n && !err; i++)
+		if (may_hold_arenas(&mappings[i]))
+			err = walk_mapping(walk, &mappings[i]);
+	if (!err)
+		err = flush(walk);
+	if (!err)
+		*ret_count = walk->count;
+	if (walk->pagemap >= 0)
+		close(walk->pagemap);
+	free(walk);
+out:
+	target__free_mappings(mappings, n);
+	return err;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_POOLS_H
+#define LINGER_POOLS_H
+
+#include <stdint.h>
+
+#include "memory_reader.h"
+#include "target.h"
+
+/* What pymalloc's own pool headers say. */
+struct pool_count {
+	uint64_t blocks; /* in use */
+	uint64_t pools;
+};
+
+/*
+ * Counts the blocks in use by reading the header of every pool. A pool is recognised by its own invariants at pool
+ * aligned addresses of private anonymous memory; no symbol is needed. The target runs on meanwhile.
+ * 0, -ESRCH, -EACCES, -ENOMEM.
+ */
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 struct pool_count *ret_count);
+
+#endif /* LINGER_POOLS_H */

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "code_names.h"
+#include "kernel.h"
+#include "mappings.h"
+#include "memory_reader.h"
+#include "pools.h"
+#include "probe_plan.h"
+#include "python.h"
+#include "session.h"
+#include "target.h"
+
+/* Mapping events are applied this much later than they happened, so that calls that overlap can be sorted. */
+#define MAPPING_DELAY_NS 500000000ull
+
+/* The heap is counted again when the last count was this many times its own duration ago, and not more often than
+ * once a second. */
+#define COUNT_PAUSE_FACTOR 50
+#define COUNT_PAUSE_NS 1000000000ull
+
+/*
+ * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so our
+ * account is the mean of before and after.
+ */
+struct heap_count {
+	int64_t blocks;	  /* pool headers */
+	int64_t net_seen; /* allocations seen minus frees seen */
+};
+
+struct recorder {
+	uint32_t domains;
+	struct target *target;
+	struct memory_reader *reader;
+	struct python python;
+	struct kernel_features features;
+	struct probe_plan plan;
+	struct session *session;
+	struct code_names *names;
+	struct mappings *mappings;
+	struct heap_count first_count, last_count;
+	bool counted, counted_again;
+	uint64_t next_count_ns;
+	uint64_t started_ns, stopped_ns;
+	double attach_ms, detach_ms;
+	bool target_ended;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static bool has_domain(const struct recorder *recorder, enum linger_domain domain)
+{
+	return recorder->domains >> domain & 1;
+}
+
+/* --- coverage ---------------------------------------------------------------------------------------------- */
+
+static int net_seen(const struct recorder *recorder, int64_t *ret_net)
+{
+	struct linger_counters c;
+	int err = session__counters(recorder->session, LINGER_DOMAIN_OBJECT, &c);
+
+	if (!err)
+		*ret_net = c.seen_allocs - c.seen_frees;
+	return err;
+}
+
+static int count_heap(const struct recorder *recorder, struct heap_count *ret_count)
+{
+	struct pool_count pools;
+	int64_t before, after;
+	int err = net_seen(recorder, &before);
+
+	if (!err)
+		err = pools__count(recorder->target, recorder->reader, recorder->python.runtime.pool_bytes, &pools);
+	if (!err)
+		err = net_seen(recorder, &after);
+	if (err)
+		return err;
+	*ret_count = (struct heap_count){.blocks = pools.blocks, .net_seen = (before + after) / 2};
+	return 0;
+}
+
+static void update_coverage(struct recorder *recorder)
+{
+	uint64_t begin = now_ns(), end, pause;
+
+	if (!has_domain(recorder, LINGER_DOMAIN_OBJECT) || !recorder->counted)
+		return;
+	if (!count_heap(recorder, &recorder->last_count))
+		recorder->counted_again = true;
+	end = now_ns();
+	pause = (end - begin) * COUNT_PAUSE_FACTOR;
+	recorder->next_count_ns = end + (pause > COUNT_PAUSE_NS ? pause : COUNT_PAUSE_NS);
+}
+
+/*
+ * The share of the allocations that was seen. What was missed shows in the difference between how much the heap grew
+ * and how much we saw it grow; that is a lower bound of what was missed, and exact where nothing was freed unseen.
+ */
+static double coverage(const struct recorder *recorder, uint64_t seen_allocs, int64_t *ret_growth)
+{
+	int64_t growth, seen_growth, missed;
+
+	if (!recorder->counted_again)
+		return -1;
+	growth = recorder->last_count.blocks - recorder->first_count.blocks;
+	seen_growth = recorder->last_count.net_seen - recorder->first_count.net_seen;
+	missed = llabs(growth - seen_growth);
+	*ret_growth = growth;
+	return missed + seen_allocs ? (double)seen_allocs / (seen_allocs + missed) : 1;
+}
+
+/* --- opening ----------------------------------------------------------------------------------------------- */
+
+static int make_plan(struct recorder *recorder, struct error *error)
+{
+	const struct python *python = &recorder->python;
+	int err = probe_plan__make(python->image, python->code_dealloc, &recorder->plan);
+
+	if (!err)
+		return 0;
+	error__set(error, -EOPNOTSUPP, "failed to find pymalloc in '%s': %s", python->path,
+		   err == -ENOENT ? "no code of the expected shape" : strerror(-err));
+	error__hint(error, "'--domain mapping' records mappings without it");
+	return err == -ENOENT ? -EOPNOTSUPP : err;
+}
+
+static int inspect(struct recorder *recorder, const struct recorder_options *options, struct error *error)
+{
+	int err = target__open(options->pid, &recorder->target, error);
+
+	if (err)
+		return err;
+	kernel__probe(&recorder->features);
+	err = kernel__check(&recorder->features, error);
+	if (err)
+		return err;
+	if (has_domain(recorder, LINGER_DOMAIN_MAPPING) && !recorder->features.list[FEATURE_TRACEPOINTS].present) {
+		error__set(error, -EOPNOTSUPP, "failed to record mappings: this kernel lacks %s",
+			   recorder->features.list[FEATURE_TRACEPOINTS].name);
+		error__hint(error, "%s; or record without them: '--domain object'",
+			    recorder->features.list[FEATURE_TRACEPOINTS].advice);
+		return -EOPNOTSUPP;
+	}
+	err = memory_reader__open(options->pid, &recorder->reader, error);
+	if (err)
+		return err;
+	err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
+	if (!err && has_domain(recorder, LINGER_DOMAIN_OBJECT))
+		err = make_plan(recorder, error);
+	return err;
+}
+
+static int open_session(struct recorder *recorder, const struct recorder_options *options, struct error *error)
+{
+	struct session_options session_options = {
+		.features = &recorder->features,
+		.python = &recorder->python,
+		.plan = has_domain(recorder, LINGER_DOMAIN_OBJECT) ? &recorder->plan : NULL,
+		.pid = options->pid,
+		.tgid = memory_reader__tgid(recorder->reader),
+		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
+		.max_live_blocks = options->max_live_blocks,
+	};
+
+	recorder->names = code_names__new(&recorder->python.layout);
+	recorder->mappings = mappings__new();
+	if (!recorder->names || !recorder->mappings)
+		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	return session__open(&session_options, &recorder->session, error);
+}
+
+int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder, struct error *error)
+{
+	struct recorder *recorder = calloc(1, sizeof(*recorder));
+	uint64_t begin = now_ns();
+	int err;
+
+	if (!recorder)
+		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	recorder->domains = options->domains;
+	err = inspect(recorder, options, error);
+	if (!err)
+		err = open_session(recorder, options, error);
+	if (err) {
+		recorder__free(recorder);
+		return err;
+	}
+	session__start(recorder->session);
+	recorder->started_ns = now_ns();
+	recorder->attach_ms = (recorder->started_ns - begin) / 1e6;
+	if (has_domain(recorder, LINGER_DOMAIN_OBJECT))
+		recorder->counted = !count_heap(recorder, &recorder->first_count);
+	recorder->next_count_ns = now_ns() + COUNT_PAUSE_NS;
+	*ret_recorder = recorder;
+	return 0;
+}
+
+void recorder__free(struct recorder *recorder)
+{
+	if (!recorder)
+		return;
+	session__free(recorder->session);
+	mappings__free(recorder->mappings);
+	code_names__free(recorder->names);
+	probe_plan__free(&recorder->plan);
+	python__free(&recorder->python);
+	memory_reader__free(recorder->reader);
+	target__free(recorder->target);
+	free(recorder);
+}
+
+/* --- running ----------------------------------------------------------------------------------------------- */
+
+int recorder__pidfd(const struct recorder *recorder)
+{
+	return target__pidfd(recorder->target);
+}
+
+static void take_event(const struct mapping_event *event, void *arg)
+{
+	mappings__take(arg, event);
+}
+
+static void update_names(struct recorder *recorder)
+{
+	struct session_pools pools = session__pools(recorder->session);
+
+	code_names__update(recorder->names, &pools, recorder->target_ended ? NULL : recorder->reader);
+}
+
+bool recorder__tick(struct recorder *recorder)
+{
+	struct session_pools pools = session__pools(recorder->session);
+	uint64_t now = now_ns();
+
+	recorder->target_ended = !target__is_alive(recorder->target) || pools.state->execed;
+	update_names(recorder);
+	session__drain_mappings(recorder->session, take_event, recorder->mappings);
+	mappings__apply(recorder->mappings, now - MAPPING_DELAY_NS);
+	if (!recorder->target_ended && now >= recorder->next_count_ns)
+		update_coverage(recorder);
+	return recorder->target_ended;
+}
+
+void recorder__stop(struct recorder *recorder)
+{
+	uint64_t begin;
+
+	if (!recorder__tick(recorder))
+		update_coverage(recorder);
+	session__stop(recorder->session);
+	recorder->stopped_ns = begin = now_ns();
+	session__detach(recorder->session);
+	recorder->detach_ms = (now_ns() - begin) / 1e6;
+	update_names(recorder);
+	session__drain_mappings(recorder->session, take_event, recorder->mappings);
+	mappings__apply(recorder->mappings, UINT64_MAX);
+}
+
+/* --- results ----------------------------------------------------------------------------------------------- */
+
+static void summarize_target(const struct recorder *recorder, struct recorder_summary *summary)
+{
+	const struct python *python = &recorder->python;
+
+	summary->pid = target__pid(recorder->target);
+	summary->python_version = python->version;
+	summary->python_path = python->path;
+	summary->build_id = elf_image__build_id(python->image);
+	summary->allocator = python_allocator__name(python->allocator);
+	summary->allocator_is_pymalloc =
+		python->allocator != PYTHON_MALLOC && python->allocator != PYTHON_MALLOC_HOOKED;
+	summary->target_ended = recorder->target_ended;
+	summary->target_execed = session__pools(recorder->session).state->execed;
+	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
+}
+
+int recorder__summary(const struct recorder *recorder, struct recorder_summary *ret_summary)
+{
+	struct recorder_summary summary = {
+		.domains = recorder->domains,
+		.n_pops = recorder->plan.n_pops,
+		.n_pushes = recorder->plan.n_pushes,
+		.n_slow = recorder->plan.slow_path ? 1 : 0,
+		.n_unlocated = recorder->plan.n_unlocated,
+		.attach_ms = recorder->attach_ms,
+		.detach_ms = recorder->detach_ms,
+		.elapsed_s = ((recorder->stopped_ns ? recorder->stopped_ns : now_ns()) - recorder->started_ns) / 1e9,
+		.kernel_bytes = session__kernel_bytes(recorder->session),
+	};
+
+	summarize_target(recorder, &summary);
+	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
+		int err = has_domain(recorder, domain) ? snapshot__totals(recorder->session, recorder->mappings, domain,
+									  &summary.totals[domain])
+						       : 0;
+		if (err)
+			return err;
+	}
+	summary.coverage = coverage(recorder, summary.totals[LINGER_DOMAIN_OBJECT].counters.seen_allocs,
+				    &summary.heap_growth_blocks);
+	*ret_summary = summary;
+	return 0;
+}
+
+int recorder__profile(const struct recorder *recorder, struct profile *profile)
+{
+	return snapshot__profile(recorder->session, recorder->mappings, recorder->names, recorder->domains, profile);
+}

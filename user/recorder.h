@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_RECORDER_H
+#define LINGER_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "profile.h"
+#include "snapshot.h"
+
+/*
+ * One recording of one target, from inspection to profile: it joins the modules and decides the order in which
+ * things happen.
+ */
+struct recorder;
+
+struct recorder_options {
+	pid_t pid;
+	uint32_t domains; /* a bit per enum linger_domain */
+	uint32_t max_live_blocks;
+};
+
+/* What there is to say about a recording, apart from its stacks. */
+struct recorder_summary {
+	pid_t pid;
+	const char *python_version;
+	const char *python_path;
+	const char *build_id;
+	const char *allocator;
+	bool allocator_is_pymalloc; /* possibly behind hooks */
+	uint32_t domains;	    /* those that are recorded */
+	struct domain_totals totals[LINGER_DOMAINS];
+	size_t n_pops, n_pushes, n_slow, n_unlocated;
+	double coverage; /* 0-1; negative: not measured */
+	int64_t heap_growth_blocks; /* by the pool headers; meaningful if coverage was measured */
+	double attach_ms, detach_ms, elapsed_s;
+	uint64_t kernel_bytes;
+	bool reads_by_ptrace; /* the BPF memory reader is not available */
+	bool target_ended, target_execed;
+};
+
+/* Inspects the target, plans and attaches; events count when it returns. */
+int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder, struct error *error);
+void recorder__free(struct recorder *recorder);
+
+/* Readable when the target has ended. */
+int recorder__pidfd(const struct recorder *recorder);
+
+/* To be called a few times a second: takes over what would otherwise be lost when the target ends. True: the target
+ * has ended or become another program, and the recording with it. */
+bool recorder__tick(struct recorder *recorder);
+
+/* Ends the recording: nothing counts any more, the probes are taken out. */
+void recorder__stop(struct recorder *recorder);
+
+/* 0 or a negative errno. */
+int recorder__summary(const struct recorder *recorder, struct recorder_summary *ret_summary);
+int recorder__profile(const struct recorder *recorder, struct profile *profile);
+
+#endif /* LINGER_RECORDER_H */

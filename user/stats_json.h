@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_STATS_JSON_H
+#define LINGER_STATS_JSON_H
+
+#include <stdio.h>
+
+#include "recorder.h"
+
+/* The totals, losses and costs of a recording as JSON (linger.8 describes the fields). 0, -ENOMEM, -EIO. */
+int stats_json__write(const struct recorder_summary *summary, FILE *out);
+
+#endif /* LINGER_STATS_JSON_H */
