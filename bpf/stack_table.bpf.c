@@ -71,6 +71,18 @@ static __always_inline __u32 frame_read_start(void)
 	return start;
 }
 
+/*
+ * A field in the words read of a frame. The difference is hidden from the compiler, which would otherwise subtract from
+ * the stack pointer, and that the verifier refuses.
+ */
+static __always_inline const char *frame_field(const char *words, __u32 offset)
+{
+	__u32 at = offset - frame_read_start();
+
+	barrier_var(at);
+	return words + at;
+}
+
 static __always_inline void hash_frame(struct stack_key *key, const struct raw_frame *frame)
 {
 	__u64 a = key->hash[0], b = key->hash[1], where = (__u64)frame->generation << 32 | (__u32)frame->instr;
@@ -84,67 +96,93 @@ static __always_inline void hash_frame(struct stack_key *key, const struct raw_f
 }
 
 /* The instruction's offset in bytes from the start of the code. */
-static __always_inline __s32 instr_offset(const char *words, __u32 start, __u64 code)
+static __always_inline __s32 instr_offset(const char *words, __u64 code)
 {
+	const char *instr = frame_field(words, linger_config.py.frame_instr);
+
 	if (linger_config.py.instr_kind == PY_INSTR_POINTER)
-		return *(__u64 *)(words + linger_config.py.frame_instr - start) - (code + linger_config.py.code_instrs);
+		return *(__u64 *)instr - (code + linger_config.py.code_instrs);
 	if (linger_config.py.instr_kind == PY_INSTR_UNIT_INDEX)
-		return *(__s32 *)(words + linger_config.py.frame_instr - start) * 2;
-	return *(__s32 *)(words + linger_config.py.frame_instr - start);
+		return *(__s32 *)instr * 2;
+	return *(__s32 *)instr;
+}
+
+struct cursor {
+	struct walk *walk;
+	__u64 frame; /* to be read next */
+	__u32 n_frames;
+	__u32 pad;
+	struct stack_key key;
+};
+
+/* One frame; 1 ends the walk. */
+static long walk_frame(__u64 i, struct cursor *cursor)
+{
+	const __u64 mask = ~(__u64)linger_config.py.code_tag_mask;
+	char words[FRAME_READ_BYTES] __attribute__((aligned(8)));
+	struct raw_frame *to = &cursor->walk->frames[cursor->n_frames & (LINGER_MAX_FRAMES - 1)];
+
+	if (!cursor->frame || bpf_probe_read_user(words, sizeof(words), (void *)(cursor->frame + frame_read_start())))
+		return 1;
+	cursor->frame = *(__u64 *)frame_field(words, linger_config.py.frame_previous) & mask;
+	if (linger_config.py.frame_owner != PY_NO_FIELD &&
+	    *(__u8 *)frame_field(words, linger_config.py.frame_owner) >= linger_config.py.owner_c_stack)
+		return 0;
+	to->code = *(__u64 *)frame_field(words, linger_config.py.frame_code) & mask;
+	to->generation = code_generation__of(to->code);
+	to->instr = instr_offset(words, to->code);
+	hash_frame(&cursor->key, to);
+	cursor->n_frames++;
+	return 0;
 }
 
 /* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
 static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
-	const __u32 start = frame_read_start();
-	char words[FRAME_READ_BYTES] __attribute__((aligned(8)));
-	__u64 frame = innermost_frame();
-	struct stack_key key = {{domain + 1, 0x27d4eb2f165667c5ULL}};
-	__u64 mask = ~(__u64)linger_config.py.code_tag_mask;
+	struct cursor cursor = {
+		.walk = walk,
+		.frame = innermost_frame(),
+		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
+	};
 
-	walk->n_frames = 0;
-	for (int i = 0; i < LINGER_MAX_FRAMES && frame; i++) {
-		/* Kept in memory: in a register the verifier would follow every combination of it and i. */
-		struct raw_frame *to = &walk->frames[walk->n_frames & (LINGER_MAX_FRAMES - 1)];
+	bpf_loop(LINGER_MAX_FRAMES, walk_frame, &cursor, 0);
+	walk->n_frames = cursor.n_frames;
+	walk->truncated = cursor.frame != 0;
+	walk->key = cursor.key;
+}
 
-		if (bpf_probe_read_user(words, sizeof(words), (void *)(frame + start)))
-			break;
-		frame = *(__u64 *)(words + linger_config.py.frame_previous - start) & mask;
-		if (linger_config.py.frame_owner != PY_NO_FIELD &&
-		    (__u8)words[linger_config.py.frame_owner - start] >= linger_config.py.owner_c_stack)
-			continue;
-		to->code = *(__u64 *)(words + linger_config.py.frame_code - start) & mask;
-		to->generation = code_generation__of(to->code);
-		to->instr = instr_offset(words, start, to->code);
-		hash_frame(&key, to);
-		walk->n_frames++;
-	}
-	walk->truncated = frame != 0;
-	walk->key = key;
+struct storing {
+	struct walk *walk;
+	__u32 first;
+	__u32 failed;
+};
+
+static long store_frame(__u64 i, struct storing *storing)
+{
+	const struct raw_frame *from = &storing->walk->frames[i & (LINGER_MAX_FRAMES - 1)];
+	__u32 index = storing->first + i;
+	__u64 *to = bpf_map_lookup_elem(&frame_pool, &index);
+
+	if (to)
+		*to = LINGER_FRAME(code_table__intern(from->code, from->generation), from->instr);
+	storing->failed = !to;
+	return !to;
 }
 
 /* Stores the frames of a new stack. False when the frame pool is full. */
-static __noinline int store_frames(struct walk *walk, struct linger_stack *info)
+static __always_inline bool store_frames(struct walk *walk, struct linger_stack *info)
 {
 	struct trace_state *state = get_state();
-	__u32 first;
+	struct storing storing = {.walk = walk};
 
-	if (!walk || !info || !state || state->next_frame + walk->n_frames > linger_config.max_frames)
-		return 0;
-	first = __sync_fetch_and_add(&state->next_frame, walk->n_frames);
-	for (int i = 0; i < LINGER_MAX_FRAMES && i < walk->n_frames; i++) {
-		const struct raw_frame *from = &walk->frames[i & (LINGER_MAX_FRAMES - 1)];
-		__u32 index = first + i, code_id = code_table__intern(from->code, from->generation);
-		__u64 *to = bpf_map_lookup_elem(&frame_pool, &index);
-
-		if (!to)
-			return 0;
-		*to = LINGER_FRAME(code_id, from->instr);
-	}
-	info->first_frame = first;
+	if (!state || state->next_frame + walk->n_frames > linger_config.max_frames)
+		return false;
+	storing.first = __sync_fetch_and_add(&state->next_frame, walk->n_frames);
+	bpf_loop(walk->n_frames, store_frame, &storing, 0);
+	info->first_frame = storing.first;
 	info->n_frames = walk->n_frames;
 	info->truncated = walk->truncated;
-	return 1;
+	return !storing.failed;
 }
 
 /* Gives a stack that is not in the table an id; the domain's own id when there is no room. */

@@ -28,6 +28,9 @@ clean_up() {
 }
 
 start_service() {
+	# The child opens its log later than grep below looks: what a run before this one left must be gone.
+	rm -f "$out/service.log"
+	touch "$out/service.log"
 	/usr/bin/python3 tests/demo/service.py > "$out/service.log" 2>&1 &
 	service_pid=$!
 	tries=0

@@ -4,7 +4,7 @@
 
 Two things stay for ever. Parsed searches are remembered per session, and a client that sends no cookie is a
 new session each time. Finished requests leave a closure in a list of hooks that nobody empties. Everything
-else is honest churn: rendered pages, decoded filters, sorted results.
+else is honest churn: scores, labels, rendered pages.
 """
 
 import json
@@ -39,17 +39,29 @@ parsed_searches: dict[tuple[str, str], "Search"] = {}
 shutdown_hooks: list = []
 
 
+class Hit:
+    __slots__ = ("book", "score")
+
+    def __init__(self, book: dict, score: int) -> None:
+        self.book = book
+        self.score = score
+
+
 class Search:
-    """A query, taken apart once and kept for the following pages of its results."""
+    """A query and its hits, worked out once and kept for the following pages of results."""
 
     def __init__(self, query: str) -> None:
         self.words = query.lower().split()
-        self.filters = {word: {"field": "title", "weight": 1 / (i + 1)} for i, word in enumerate(self.words)}
+        self.hits = [Hit(book, self.score(book)) for book in catalogue if self.score(book)]
+        self.hits.sort(key=lambda hit: hit.score, reverse=True)
         self.seen: list[str] = []
 
-    def matches(self) -> list[dict]:
-        found = [book for book in catalogue if any(word in book["title"].lower() for word in self.words)]
-        return sorted(found, key=lambda book: (book["price"], book["title"]))
+    def score(self, book: dict) -> int:
+        title = book["title"].lower()
+        return sum(word in title for word in self.words)
+
+    def page(self, number: int) -> list[dict]:
+        return [hit.book for hit in self.hits[number * 10 : number * 10 + 10]]
 
 
 def parse_search(session: str, query: str) -> Search:
@@ -77,7 +89,7 @@ def render(books: list[dict]) -> str:
 async def search_books(q: str, page: int = 0, session: str | None = Cookie(default=None)) -> Response:
     session = session or secrets.token_hex(16)
     search = parse_search(session, q)
-    books = search.matches()[page * 10 : page * 10 + 10]
+    books = search.page(page)
     shown = [book["isbn"] for book in books]
     search.seen.extend(shown)
     remember_order(session, shown)

@@ -22,7 +22,8 @@ def diagnosis(interpreter, phase, outcome):
     what, steps = PHASES[phase]
     lines = ["%s, %s: linger and the pools disagree" % (interpreter.id, phase), HEADER, row(what, outcome)]
     if interpreter.id in DIAGNOSED or len(DIAGNOSED) >= DIAGNOSES:
-        return "\n".join(lines + ["for each kind: kinds.py --interpreter %s --steps %s" % (interpreter.id, " ".join(steps))])
+        hint = "for each kind: kinds.py --interpreter %s --steps %s" % (interpreter.id, " ".join(steps))
+        return "\n".join(lines + [hint])
     DIAGNOSED.add(interpreter.id)
     return "\n".join(lines + list(table(interpreter, steps=steps)))
 
