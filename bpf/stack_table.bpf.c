@@ -110,8 +110,6 @@ static __always_inline __s32 instr_offset(const char *words, __u64 code)
 struct cursor {
 	struct walk *walk;
 	__u64 frame; /* to be read next */
-	__u32 n_frames;
-	__u32 pad;
 	struct stack_key key;
 };
 
@@ -120,7 +118,8 @@ static long walk_frame(__u64 i, struct cursor *cursor)
 {
 	const __u64 mask = ~(__u64)linger_config.py.code_tag_mask;
 	char words[FRAME_READ_BYTES] __attribute__((aligned(8)));
-	struct raw_frame *to = &cursor->walk->frames[cursor->n_frames & (LINGER_MAX_FRAMES - 1)];
+	struct walk *walk = cursor->walk;
+	struct raw_frame *to = &walk->frames[walk->n_frames & (LINGER_MAX_FRAMES - 1)];
 
 	if (!cursor->frame || bpf_probe_read_user(words, sizeof(words), (void *)(cursor->frame + frame_read_start())))
 		return 1;
@@ -132,7 +131,7 @@ static long walk_frame(__u64 i, struct cursor *cursor)
 	to->generation = code_generation__of(to->code);
 	to->instr = instr_offset(words, to->code);
 	hash_frame(&cursor->key, to);
-	cursor->n_frames++;
+	walk->n_frames++;
 	return 0;
 }
 
@@ -145,8 +144,8 @@ static __always_inline void walk__run(struct walk *walk, __u32 domain)
 		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
 	};
 
+	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
 	bpf_loop(LINGER_MAX_FRAMES, walk_frame, &cursor, 0);
-	walk->n_frames = cursor.n_frames;
 	walk->truncated = cursor.frame != 0;
 	walk->key = cursor.key;
 }
