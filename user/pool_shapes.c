@@ -189,6 +189,23 @@ static void store_head(struct state *s, const struct insn *insn)
 	s->head_holds = value;
 }
 
+/*
+ * [block] = head links a block; the register may also point at the object inside it, past the garbage collector's
+ * header. With rbp the same instruction may be a spill.
+ */
+static void store_elsewhere(struct state *s, const struct insn *insn, uint8_t base)
+{
+	uint8_t value = register_value(s, insn->src);
+
+	if (value == V_HEAD && base != V_HEAD && base != V_POOL && insn->base != SITE_RSP) {
+		s->linked = true;
+		if (insn->disp == 0)
+			s->reg[insn->base] = V_BLOCK;
+	}
+	if (is_stack(insn))
+		set_slot(s, insn->base, insn->disp, value);
+}
+
 static void take_store(struct state *s, const struct insn *insn)
 {
 	uint8_t base = register_value(s, insn->base);
@@ -199,12 +216,8 @@ static void take_store(struct state *s, const struct insn *insn)
 		s->counted_up = s->counted_down = true; /* counted in a register; either way */
 	else if (base == V_POOL && insn->disp == POOL_HEAD && insn->width == 8)
 		store_head(s, insn);
-	else if (insn->disp == 0 && insn->width == 8 && register_value(s, insn->src) == V_HEAD &&
-		 base != V_HEAD && !is_stack(insn)) {
-		s->reg[insn->base] = V_BLOCK;
-		s->linked = true;
-	} else if (is_stack(insn) && insn->width == 8)
-		set_slot(s, insn->base, insn->disp, register_value(s, insn->src));
+	else if (insn->width == 8)
+		store_elsewhere(s, insn, base);
 }
 
 static void take_add(struct state *s, const struct insn *insn)

@@ -20,12 +20,17 @@
 #define MAX_CODES (64u << 10)
 #define MAX_CHUNKS (512u << 10)
 #define RING_BYTES (4u << 20)
-#define MAX_PROBE_LINKS 8192
+#define MAX_LINKS 4096
+#define RELEASE_DELAY_US 100000
+
+struct links {
+	struct bpf_link *list[MAX_LINKS];
+	size_t n;
+};
 
 struct session {
 	struct trace_bpf *skeleton;
-	struct bpf_link **links;
-	size_t n_links;
+	struct links probes, tracepoints;
 	struct ring_buffer *ring;
 	struct trace_state *state;
 	struct linger_stack *stacks;
@@ -147,12 +152,22 @@ static int load(struct session *session, const struct session_options *options, 
 
 /* --- attaching --------------------------------------------------------------------------------------------- */
 
-static int add_link(struct session *session, struct bpf_link *link)
+static int add_link(struct links *links, struct bpf_link *link)
 {
 	if (!link)
 		return -errno;
-	session->links[session->n_links++] = link;
+	if (links->n == MAX_LINKS) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
+	links->list[links->n++] = link;
 	return 0;
+}
+
+static void destroy_links(struct links *links)
+{
+	while (links->n)
+		bpf_link__destroy(links->list[--links->n]);
 }
 
 /* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
@@ -181,11 +196,11 @@ static int attach_multi(struct session *session, const struct session_options *o
 	int err;
 
 	probe_path(options, path);
-	err = add_link(session, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
+	err = add_link(&session->probes, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
 								 path, NULL, &sites));
 	if (err)
 		return err;
-	return add_link(session, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
+	return add_link(&session->probes, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
 								  options->pid, path, NULL, &slow));
 }
 
@@ -202,12 +217,12 @@ static int attach_singly(struct session *session, const struct session_options *
 	for (size_t i = 0; i < plan->n_sites && !err; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, site, .bpf_cookie = cookies[i]);
 
-		err = add_link(session, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
+		err = add_link(&session->probes, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
 									options->pid, path, offsets[i], &site));
 	}
 	if (err)
 		return err;
-	return add_link(session, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
+	return add_link(&session->probes, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
 								 options->pid, path, offsets[plan->n_sites], &slow));
 }
 
@@ -244,7 +259,7 @@ static int attach_tracepoint(struct session *session, struct bpf_program *progra
 	link = bpf_program__attach_perf_event(program, fd);
 	if (!link)
 		close(fd);
-	return add_link(session, link);
+	return add_link(&session->tracepoints, link);
 }
 
 static int attach_mappings(struct session *session)
@@ -263,10 +278,7 @@ static int attach(struct session *session, const struct session_options *options
 {
 	int err;
 
-	session->links = calloc(MAX_PROBE_LINKS, sizeof(struct bpf_link *));
-	if (!session->links)
-		return error__set(error, -ENOMEM, "failed to attach: out of memory");
-	err = add_link(session, bpf_program__attach(session->skeleton->progs.process_exec));
+	err = add_link(&session->probes, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid, strerror(-err));
 	if (options->plan) {
@@ -324,12 +336,32 @@ void session__stop(struct session *session)
 	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Letting go of a tracepoint waits for a grace period of the kernel, almost a tenth of a second each, eight times. The
+ * programs return at once by now and nobody depends on when it happens, so a child that holds the same descriptors
+ * does the waiting. It keeps none of the standard streams, or a pipe's reader would wait for it too.
+ */
+static void release_tracepoints(struct session *session)
+{
+	pid_t child;
+
+	if (!session->tracepoints.n)
+		return;
+	child = fork();
+	if (child == 0) {
+		close(STDIN_FILENO);
+		close(STDOUT_FILENO);
+		close(STDERR_FILENO);
+		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
+		_exit(0);
+	}
+	destroy_links(&session->tracepoints);
+}
+
 void session__detach(struct session *session)
 {
-	while (session->n_links)
-		bpf_link__destroy(session->links[--session->n_links]);
-	free(session->links);
-	session->links = NULL;
+	destroy_links(&session->probes);
+	release_tracepoints(session);
 }
 
 struct session_pools session__pools(const struct session *session)
