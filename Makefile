@@ -40,10 +40,12 @@ USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all check-packages setup test unit integration demo bench install clean
 all: $(BUILD)/linger
 
@@ -129,14 +131,25 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/unit/liblinger.a $(LDLIBS) -lcmocka
 
+# --- helpers of tests and benchmarks ------------------------------------------------------------------------
+
+$(BUILD)/count_only.bpf.o: tests/bench/count_only.bpf.c $(BUILD)/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
 unit: $(UNIT_BIN)
 	@tests/setup/run_unit.sh $(UNIT_BIN)
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN)
 	@tests/run.sh
 
-integration: all
+integration: all $(BENCH_BIN)
 	@tests/run.sh --integration
 
 demo: setup
@@ -144,7 +157,7 @@ demo: setup
 	@tests/demo/run.sh
 
 bench: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@tests/bench/run.sh
 
 install: $(BUILD)/linger
