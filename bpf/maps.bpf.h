@@ -98,12 +98,15 @@ struct counters_map {
 	__type(value, struct linger_counters);
 };
 
-/* A frame as the walk finds it, and the scratch space of a walk (see stack_table.bpf.h). */
+/* A frame as the walk finds it, and the scratch space of a walk (see stack_table.bpf.c). */
 struct raw_frame {
 	__u64 code;
 	__u32 generation;
 	__s32 instr;
 };
+
+/* One read gets all that is needed of a frame; _PyInterpreterFrame and PyFrameObject both fit. */
+#define FRAME_READ_BYTES 80
 
 struct walk {
 	__u32 busy;
@@ -111,17 +114,14 @@ struct walk {
 	__u64 truncated;
 	struct stack_key key;
 	struct raw_frame frames[LINGER_MAX_FRAMES];
-};
-
-struct walks {
-	struct walk slots[LINGER_SCRATCH_SLOTS];
+	char window[PAGE_BYTES + FRAME_READ_BYTES]; /* of the target's memory */
 };
 
 struct walks_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, LINGER_SCRATCH_SLOTS);
 	__type(key, __u32);
-	__type(value, struct walks);
+	__type(value, struct walk);
 };
 
 struct mapping_events_map {
