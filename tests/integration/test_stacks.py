@@ -42,7 +42,8 @@ def differences(truth, seen):
 def test_bytes_of_each_line_are_tracemallocs(interpreter):
     truth, seen = tracemalloc_lines(interpreter), linger_lines(interpreter)
     assert sum(size >= WORTH_BYTES for size in truth.values()) >= 40
-    assert not list(differences(truth, seen))
+    wrong = list(differences(truth, seen))
+    assert not wrong, "\n".join(wrong)
 
 
 # --- whole stacks -------------------------------------------------------------------------------------------

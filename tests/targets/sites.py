@@ -3,6 +3,10 @@
 
 tracemalloc, in a run of its own (argument --tracemalloc), is the oracle: bytes per line, every block rounded up
 to its size class. `build` fills the sites; `lines` prints what tracemalloc saw.
+
+tracemalloc gives a block to the line that used it last: one that realloc leaves where it is, and one that comes
+from a type's free list, changes its line without an allocation that a probe could see. So no site grows a list
+that it keeps, and none keeps tuples of the length of its temporaries (bytes(80) makes and drops a tuple of one).
 """
 import functools
 import gc
@@ -13,13 +17,14 @@ import tracemalloc
 import steps
 
 N = 4000
+INDICES = list(range(300, 300 + N))  # made here: ints that a loop makes have a free list too (3.14)
 KEEP = {}
 SPARE = []
 
 
-def slots(name, count=N):
+def slots(name):
     """The blocks of a site go into a list that is large from the start: growing it would be a site itself."""
-    KEEP[name] = [None] * count
+    KEEP[name] = [None] * (300 + N)
     return KEEP[name]
 
 
@@ -86,33 +91,36 @@ def decorated(i):
 
 
 def guarded(i, out):
+    kept = [None] * 4
     try:
-        kept = [bytes(80)]
+        kept[0] = bytes(80)
         if i % 2:
             raise KeyError(i)
     except KeyError:
-        kept.append(bytes(100))
+        kept[1] = bytes(100)
     else:
-        kept.append(bytes(120))
+        kept[2] = bytes(120)
     finally:
-        kept.append(bytes(140))
+        kept[3] = bytes(140)
     out[i] = kept
 
 
 class Manager:
+    __slots__ = ("entered", "used", "left")
+
     def __enter__(self):
-        self.blocks = [bytes(33)]
+        self.entered = bytes(33)
         return self
 
     def __exit__(self, *unused):
-        self.blocks.append(
+        self.left = (
             bytes(200)
         )
 
 
 def with_statement(i, out):
     with Manager() as manager:
-        manager.blocks.append(bytes(66))
+        manager.used = bytes(66)
     out[i] = manager
 
 
@@ -125,10 +133,10 @@ def comprehensions(out):
     KEEP["dict"] = {
         i:
         str(i)
-        for i in range(300, 300 + N)}
+        for i in INDICES}
     KEEP["set"] = {
         "member %d" % i
-        for i in range(N)
+        for i in INDICES
     }
     KEEP["nested"] = [
         [
@@ -203,15 +211,15 @@ def methods(i, out):
 def nested_functions(i, out):
     def middle():
         def innermost():
-            return (i, bytes(240))
+            return (i, bytes(240), out)
         return innermost, innermost()
     out[i] = middle()
 
 
 def half_freed(out):
-    for i in range(N):
+    for i in INDICES:
         out[i] = bytes(250)
-    for i in range(0, N, 2):
+    for i in INDICES[::2]:
         out[i] = None
 
 
@@ -233,14 +241,14 @@ def build():
     for function in (multi_line_expression, chained_calls, keyword_call, conditional, decorated, guarded,
                      with_statement, coroutines, methods, nested_functions, library):
         out = slots(function.__code__.co_name + str(len(KEEP)))
-        for i in range(N):
+        for i in INDICES:
             function(i, out)
     for function in (comprehensions, generators, lambdas, half_freed):
         function(slots(function.__name__))
     names = {}
     exec(compile(GENERATED, "<generated sites>", "exec"), names)
     out = slots("generated")
-    for i in range(N):
+    for i in INDICES:
         names["generated"](i, out)
 
 
