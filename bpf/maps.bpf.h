@@ -105,16 +105,13 @@ struct raw_frame {
 	__s32 instr;
 };
 
-/* One read gets all that is needed of a frame; _PyInterpreterFrame and PyFrameObject both fit. */
-#define FRAME_READ_BYTES 80
-
 struct walk {
 	__u32 busy;
 	__u32 n_frames;
 	__u64 truncated;
 	struct stack_key key;
 	struct raw_frame frames[LINGER_MAX_FRAMES];
-	char window[PAGE_BYTES + FRAME_READ_BYTES]; /* of the target's memory */
+	char window[PAGE_BYTES + PY_FRAME_BYTES]; /* of the target's memory */
 };
 
 struct walks_map {

@@ -119,7 +119,7 @@ struct cursor {
 /* The words of the frame at cursor->frame, in the window; NULL if they cannot be read. */
 static __always_inline const char *read_frame(struct cursor *cursor)
 {
-	__u64 start = cursor->frame + frame_read_start(), end = start + FRAME_READ_BYTES;
+	__u64 start = cursor->frame + frame_read_start(), end = start + PY_FRAME_BYTES;
 	__u32 at, bytes;
 
 	if (start < cursor->window_start || end > cursor->window_end) {
@@ -129,7 +129,7 @@ static __always_inline const char *read_frame(struct cursor *cursor)
 			cursor->window_start &= ~(__u64)(PAGE_BYTES - 1);
 		cursor->window_end = end;
 		bytes = end - cursor->window_start;
-		if (bytes > PAGE_BYTES + FRAME_READ_BYTES ||
+		if (bytes > PAGE_BYTES + PY_FRAME_BYTES ||
 		    bpf_probe_read_user(cursor->walk->window, bytes, (void *)cursor->window_start))
 			return NULL;
 	}

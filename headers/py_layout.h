@@ -25,6 +25,9 @@ enum py_instr_kind {
 	PY_INSTR_POINTER,    /* pointer into the code object's instructions (3.11 and later) */
 };
 
+/* The frame's fields lie within so many bytes of the first of them: one read gets them all. */
+#define PY_FRAME_BYTES 88
+
 struct py_layout {
 	/* PyThreadState: the current frame, directly or through the _PyCFrame between them (3.11, 3.12) */
 	__u16 tstate_frame;   /* offset of the frame pointer, or of the cframe pointer */

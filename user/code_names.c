@@ -8,12 +8,15 @@
 #include "line_table.h"
 #include "utf8.h"
 
+#define MAX_PROLOGUE_BYTES 4096
+
 struct code_name {
 	char *function; /* UTF-8 */
 	char *file;
 	uint8_t *line_table;
 	size_t line_table_bytes;
 	int first_line;
+	int32_t started_at; /* the first instruction that has a line: before it a frame is only being set up */
 };
 
 struct code_names {
@@ -138,6 +141,27 @@ static void complete(const struct code_names *names, struct memory_reader *reade
 		read_table(names, reader, code->address + py->code_line_table, name);
 }
 
+/* --- lines ------------------------------------------------------------------------------------------------- */
+
+static int line_at(const struct code_names *names, const struct code_name *name, int32_t instr)
+{
+	if (!name->line_table)
+		return 0;
+	return line_table__line(names->layout->line_table_kind, name->line_table, name->line_table_bytes,
+				name->first_line, instr);
+}
+
+/* From 3.11 on a function begins by making its cells, before it counts as running and has a line. */
+static int32_t find_start(const struct code_names *names, const struct code_name *name)
+{
+	if (names->layout->line_table_kind != PY_LINES_LOCATIONS || !name->line_table)
+		return INT32_MIN;
+	for (int32_t instr = 0; instr < MAX_PROLOGUE_BYTES; instr += 2)
+		if (line_at(names, name, instr))
+			return instr;
+	return INT32_MIN;
+}
+
 /* --- the module -------------------------------------------------------------------------------------------- */
 
 static int grow(struct code_names *names, size_t n)
@@ -175,25 +199,34 @@ int code_names__update(struct code_names *names, const struct session_pools *poo
 		take_record(name, pools, code);
 		if (reader && (!name->function || !name->file || !name->line_table))
 			complete(names, reader, code, name);
+		name->started_at = find_start(names, name);
 	}
 	return 0;
 }
 
-struct profile_frame code_names__frame(const struct code_names *names, uint64_t frame)
+static const struct code_name *find(const struct code_names *names, uint64_t frame)
 {
 	uint32_t id = LINGER_FRAME_CODE(frame);
-	struct profile_frame unknown = {.function = "[unknown]"};
-	const struct code_name *name;
 
-	if (id == LINGER_NO_CODE || id >= names->n)
-		return unknown;
-	name = &names->names[id];
+	return id == LINGER_NO_CODE || id >= names->n ? NULL : &names->names[id];
+}
+
+bool code_names__has_started(const struct code_names *names, uint64_t frame)
+{
+	const struct code_name *name = find(names, frame);
+
+	return !name || LINGER_FRAME_INSTR(frame) >= name->started_at;
+}
+
+struct profile_frame code_names__frame(const struct code_names *names, uint64_t frame)
+{
+	const struct code_name *name = find(names, frame);
+
+	if (!name)
+		return (struct profile_frame){.function = "[unknown]"};
 	return (struct profile_frame){
 		.function = name->function ? name->function : "[unknown]",
 		.file = name->file ? name->file : "[unknown]",
-		.line = name->line_table ? line_table__line(names->layout->line_table_kind, name->line_table,
-							    name->line_table_bytes, name->first_line,
-							    LINGER_FRAME_INSTR(frame))
-					 : 0,
+		.line = line_at(names, name, LINGER_FRAME_INSTR(frame)),
 	};
 }

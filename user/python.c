@@ -140,6 +140,19 @@ static int read_version(struct python *python, struct python_code *code)
 	return sscanf(python->version, "3.%d", &python->minor) == 1 ? 0 : -ENOENT;
 }
 
+/* Whether the programs find all that they need of a frame in one read. */
+static bool frame_fits(const struct py_layout *py)
+{
+	unsigned int start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
+	unsigned int end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) + 8;
+
+	if (py->frame_instr + 8u > end)
+		end = py->frame_instr + 8;
+	if (py->frame_owner != PY_NO_FIELD && py->frame_owner + 1u > end)
+		end = py->frame_owner + 1;
+	return py->frame_instr >= start && py->frame_owner >= start && end - start <= PY_FRAME_BYTES;
+}
+
 static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader, struct error *error)
 {
 	uint8_t debug_offsets[PY_DEBUG_OFFSETS_BYTES];
@@ -153,7 +166,7 @@ static int read_layout(struct python *python, uint64_t runtime, struct memory_re
 		return error__set(error, err,
 				  "failed to inspect Python %s: free-threaded builds are not supported (they have no pymalloc)",
 				  python->version);
-	if (err)
+	if (err || !frame_fits(&python->layout))
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect Python %s: its layout is not known; linger knows CPython 3.7 to 3.14",
 				  python->version);

@@ -105,7 +105,8 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 		      struct profile_frame frames[LINGER_MAX_FRAMES + 1])
 {
 	const struct linger_stack *stack = &pools->stacks[id];
-	size_t n = 0;
+	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
+	size_t n = 0, innermost = 0;
 
 	if (id < LINGER_FIRST_STACK) {
 		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
@@ -113,8 +114,10 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 	}
 	if (stack->truncated)
 		frames[n++] = (struct profile_frame){.function = "[truncated]"};
-	for (size_t i = stack->n_frames; i-- > 0;)
-		frames[n++] = code_names__frame(names, pools->frames[stack->first_frame + i]);
+	while (innermost + 1 < stack->n_frames && !code_names__has_started(names, stack_frames[innermost]))
+		innermost++;
+	for (size_t i = stack->n_frames; i-- > innermost;)
+		frames[n++] = code_names__frame(names, stack_frames[i]);
 	if (!n)
 		frames[n++] = (struct profile_frame){.function = "[unknown]"};
 	return n;
