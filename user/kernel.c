@@ -132,11 +132,14 @@ static bool probe(enum feature_id id)
 
 void kernel__probe(struct kernel_features *ret_features)
 {
+	bool blind = kernel__missing_capability();
+
 	for (int id = 0; id < FEATURES; id++) {
 		struct feature *feature = &ret_features->list[id];
 
 		*feature = catalogue[id];
 		feature->present = !is_switched_off(feature->name) && probe(id);
+		feature->untold = !feature->present && blind;
 	}
 }
 

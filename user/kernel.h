@@ -29,6 +29,7 @@ struct feature {
 	const char *advice;  /* what to do when it is missing */
 	bool required;
 	bool present;
+	bool untold; /* this user lacks a capability, without which one cannot tell */
 };
 
 struct kernel_features {

@@ -9,8 +9,6 @@
 
 #include "python_code.h"
 
-#define OLDEST_MINOR 7
-
 /* glibc's struct pthread on x86-64: the first 32 keys inline, then pointers to further blocks of 32; 16 bytes each
  * (sequence number, value). nptl/descr.h; unchanged from 2.31 to 2.42. */
 #define PTHREAD_FIRST_BLOCK 0x310
@@ -32,10 +30,11 @@ static bool is_executable_file(const struct target_mapping *mapping)
 	return mapping->executable && mapping->inode && mapping->path[0] == '/';
 }
 
+/* What a mapped file is; the later kinds say more about why a process cannot be traced. */
 enum file_kind {
 	FILE_OTHER,
 	FILE_CPYTHON,
-	FILE_OLD_CPYTHON, /* older than 3.7 */
+	FILE_OLD_CPYTHON,
 	FILE_PYPY,
 	FILE_NOT_X86_64,
 };
@@ -64,26 +63,18 @@ static enum file_kind examine(const struct target *target, const struct target_m
 	return err;
 }
 
-/* The kinds that end the search with a clear answer, worst first. */
-static int unsupported(const struct target *target, enum file_kind kind, struct error *error)
-{
-	int pid = target__pid(target);
+static const char *const refusals[] = {
+	[FILE_OTHER] = "it is not a Python process",
+	[FILE_OLD_CPYTHON] = "its CPython is older than 3.7",
+	[FILE_PYPY] = "it runs PyPy",
+	[FILE_NOT_X86_64] = "its program is not 64-bit x86 code",
+};
 
-	switch (kind) {
-	case FILE_NOT_X86_64:
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: its program is not 64-bit x86 code", pid);
-	case FILE_PYPY:
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: it runs PyPy; linger knows CPython 3.7 to 3.14", pid);
-	case FILE_OLD_CPYTHON:
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: its CPython is older than 3.7", pid);
-	default:
-		error__set(error, -EOPNOTSUPP, "failed to inspect process %d: it is not a Python process", pid);
-		error__hint(error, "'pgrep -a python' lists the Python processes of this machine");
-		return -EOPNOTSUPP;
-	}
+static int refuse(const struct target *target, enum file_kind kind, struct error *error)
+{
+	error__set(error, -EOPNOTSUPP, "failed to inspect process %d: %s", target__pid(target), refusals[kind]);
+	error__hint(error, "linger knows CPython 3.7 to 3.14 on x86-64; 'pgrep -a python' lists the Python processes");
+	return -EOPNOTSUPP;
 }
 
 /* The program first, then what is called python, then everything else that is mapped. */
@@ -117,7 +108,7 @@ static int find_interpreter(const struct target *target, const struct target_map
 			}
 			worst = kind > worst ? kind : worst;
 		}
-	return unsupported(target, worst, error);
+	return refuse(target, worst, error);
 }
 
 /* --- version and layout ------------------------------------------------------------------------------------ */
@@ -296,9 +287,6 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	if (read_version(python, code))
 		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': cannot tell its Python version",
 				  python->path);
-	if (python->minor < OLDEST_MINOR)
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect Python %s: linger knows CPython 3.7 to 3.14", python->version);
 	if (elf_image__symbol(python->image, "_PyRuntime", &runtime, NULL))
 		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': it has no _PyRuntime", python->path);
 	err = read_layout(python, python->bias + runtime, reader, error);

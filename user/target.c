@@ -45,8 +45,11 @@ static int open_target(struct target *target, struct error *error)
 	target->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (target->proc_fd < 0 || !target__is_alive(target))
 		return error__set(error, -ESRCH, "failed to open process %d: it has just ended", target->pid);
-	if (is_kernel_thread(target))
-		return error__set(error, -EOPNOTSUPP, "failed to open process %d: it is a kernel thread", target->pid);
+	if (is_kernel_thread(target)) {
+		error__set(error, -EOPNOTSUPP, "failed to open process %d: it is a kernel thread", target->pid);
+		error__hint(error, "'pgrep -a python' lists the Python processes of this machine");
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 

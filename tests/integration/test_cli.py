@@ -205,7 +205,7 @@ def too_old():
 def test_a_version_that_is_too_old(old):
     with running([*old.command, "-c", "input()"], env=clean_environment()) as process:
         wait_until(lambda: "libpython" in Path("/proc/%d/maps" % process.pid).read_text(), "the interpreter to start")
-        check_refusal(record(process.pid), "%d.%d" % old.version[:2])
+        check_refusal(record(process.pid), "older than 3.7")
 
 
 @pytest.mark.parametrize("name", ["pypy3", "python3.13t", "python3.14t", "python3.13-nogil", "python3.14-nogil"])
