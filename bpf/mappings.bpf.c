@@ -29,7 +29,7 @@ struct mapping_calls_map mapping_calls SEC(".maps");
 
 static __always_inline __u64 page_up(__u64 address)
 {
-	return (address + PAGE_BYTES - 1) & ~(__u64)(PAGE_BYTES - 1);
+	return (address + LINGER_PAGE_BYTES - 1) & ~(__u64)(LINGER_PAGE_BYTES - 1);
 }
 
 static __always_inline int on_enter(__u64 arg0, __u64 arg1, __u64 arg2, __u64 arg3)

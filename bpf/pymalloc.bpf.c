@@ -87,15 +87,13 @@ static __always_inline __u32 block_bytes(__u64 block)
 
 static __always_inline void on_alloc(__u64 address, struct linger_counters *c)
 {
-	struct live_block block = {.size_bytes = block_bytes(address)};
+	__u32 bytes = block_bytes(address);
 
 	count(&c->seen_allocs, 1);
-	if (!block.size_bytes) {
+	if (bytes)
+		live_set__alloc(address, bytes, stack_table__current(LINGER_DOMAIN_OBJECT), c);
+	else
 		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
-		return;
-	}
-	block.stack_id = stack_table__current(LINGER_DOMAIN_OBJECT);
-	live_set__alloc(address, &block, c);
 }
 
 /* The object domain's counters if this event counts, else NULL. */

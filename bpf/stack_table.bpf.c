@@ -126,15 +126,15 @@ static __always_inline const char *read_frame(struct cursor *cursor)
 		/* Up to 3.10 frames are objects of their own, without neighbours worth reading. */
 		cursor->window_start = start;
 		if (linger_config.py.instr_kind == PY_INSTR_POINTER)
-			cursor->window_start &= ~(__u64)(PAGE_BYTES - 1);
+			cursor->window_start &= ~(__u64)(LINGER_PAGE_BYTES - 1);
 		cursor->window_end = end;
 		bytes = end - cursor->window_start;
-		if (bytes > PAGE_BYTES + PY_FRAME_BYTES ||
+		if (bytes > LINGER_PAGE_BYTES + PY_FRAME_BYTES ||
 		    bpf_probe_read_user(cursor->walk->window, bytes, (void *)cursor->window_start))
 			return NULL;
 	}
 	at = start - cursor->window_start;
-	return at < PAGE_BYTES ? cursor->walk->window + at : NULL;
+	return at < LINGER_PAGE_BYTES ? cursor->walk->window + at : NULL;
 }
 
 /* One frame; 1 ends the walk. */

@@ -85,15 +85,26 @@ _Static_assert(sizeof(union site_cookie) == 8, "a cookie is 64 bits");
 
 /* --- maps ------------------------------------------------------------------------------------------------- */
 
+/*
+ * The live set is a shadow of the heap: for every page in which a block was seen allocated, a slot per 16 bytes, which
+ * is how blocks are aligned. A slot is 0 or holds the live block that begins there: stack id << 32 | size in bytes.
+ */
+#define LINGER_PAGE_BYTES 4096
+#define LINGER_SLOT_BYTES 16
+#define LINGER_PAGE_SLOTS (LINGER_PAGE_BYTES / LINGER_SLOT_BYTES)
+
 struct live_key {
-	__u64 address;
+	__u64 page; /* address of the page */
 	__u64 target;
 };
 
-struct live_block {
-	__u32 stack_id;
-	__u32 size_bytes;
+struct live_page {
+	__u64 slots[LINGER_PAGE_SLOTS];
 };
+
+#define LINGER_LIVE(stack_id, bytes) ((__u64)(stack_id) << 32 | (__u32)(bytes))
+#define LINGER_LIVE_STACK(slot) ((__u32)((slot) >> 32))
+#define LINGER_LIVE_BYTES(slot) ((__u32)(slot))
 
 struct stack_key {
 	__u64 hash[2];

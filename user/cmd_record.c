@@ -23,7 +23,8 @@
 #include "stats_json.h"
 
 #define TICK_MS 200
-#define DEFAULT_LIVE_MAX (4u << 20)
+#define DEFAULT_LIVE_MAX_MIB 2048
+#define PAGES_PER_MIB (1024 * 1024 / LINGER_PAGE_BYTES)
 #define ALL_DOMAINS ((1u << LINGER_DOMAINS) - 1)
 
 struct arguments {
@@ -53,8 +54,9 @@ static const struct argp_option options[] = {
 	{"mode", OPTION_MODE, "MODE", 0,
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls only)", 3},
 	{"domain", OPTION_DOMAIN, "LIST", 0, "object,mapping: what to record (default: both)", 3},
-	{"live-max", OPTION_LIVE_MAX, "BLOCKS", 0,
-	 "room for so many live blocks (default 4194304); what finds none is counted as dropped", 3},
+	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
+	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, about half as much, is "
+	 "taken as blocks are seen, and what finds no room is counted as dropped", 3},
 	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
 	{},
 };
@@ -184,7 +186,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->force = true;
 		break;
 	case OPTION_LIVE_MAX:
-		args->recorder.max_live_blocks = parse_number(state, arg, 1, 1 << 28, "a number of blocks");
+		args->recorder.max_live_pages =
+			parse_number(state, arg, 1, 1 << 20, "a number of MiB") * PAGES_PER_MIB;
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is too much", arg);
@@ -471,7 +474,7 @@ static int record(const struct arguments *args, struct error *error)
 int cmd_record(int argc, char **argv)
 {
 	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
-	struct arguments args = {.recorder.max_live_blocks = DEFAULT_LIVE_MAX};
+	struct arguments args = {.recorder.max_live_pages = DEFAULT_LIVE_MAX_MIB * PAGES_PER_MIB};
 	struct error error;
 	int err;
 

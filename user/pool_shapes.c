@@ -64,7 +64,8 @@ struct state {
 	uint8_t head_holds;	      /* what [pool+8] contains */
 	uint8_t tested;		      /* what the zero flag speaks of */
 	bool counted_up, counted_down;
-	bool linked; /* [block] = head was seen */
+	bool linked;   /* [block] = head was seen */
+	bool unlinked; /* [pool+8] = next was seen */
 };
 
 /* Where the block can be found at a site, on all paths so far. */
@@ -186,6 +187,7 @@ static void store_head(struct state *s, const struct insn *insn)
 	}
 	if (value == V_NONE)
 		value = s->reg[insn->src] = V_BLOCK;
+	s->unlinked |= value == V_NEXT;
 	s->head_holds = value;
 }
 
@@ -369,7 +371,7 @@ static int successors(const struct pool_shapes *shapes, size_t at, long ret_next
 static bool is_confirmed(const struct state *s, enum site_kind kind)
 {
 	if (kind == SITE_POP)
-		return s->counted_up;
+		return s->counted_up && s->unlinked;
 	return s->linked && s->head_holds == V_BLOCK && s->counted_down;
 }
 

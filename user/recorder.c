@@ -172,7 +172,7 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
-		.max_live_blocks = options->max_live_blocks,
+		.max_live_pages = options->max_live_pages,
 	};
 
 	recorder->names = code_names__new(&recorder->python.layout);

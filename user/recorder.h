@@ -19,7 +19,7 @@ struct recorder;
 struct recorder_options {
 	pid_t pid;
 	uint32_t domains; /* a bit per enum linger_domain */
-	uint32_t max_live_blocks;
+	uint32_t max_live_pages; /* room in the live set */
 };
 
 /* What there is to say about a recording, apart from its stacks. */

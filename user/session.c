@@ -45,7 +45,7 @@ struct session {
 
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
-	bpf_map__set_max_entries(skeleton->maps.live_set, options->max_live_blocks);
+	bpf_map__set_max_entries(skeleton->maps.live_set, options->max_live_pages);
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);

@@ -26,7 +26,7 @@ struct session_options {
 	pid_t pid;
 	uint32_t tgid; /* of the target, in the initial pid namespace */
 	bool mappings; /* the mapping domain */
-	uint32_t max_live_blocks;
+	uint32_t max_live_pages; /* room in the live set */
 };
 
 /* What user space reads of the kernel's pools, all mapped read-only. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """bpftrace as a peer: the usual script on PyObject_Malloc, its return and PyObject_Free.
 
-It keeps the live blocks in a map, without stacks, which is less than what linger does. An event is an
-allocation (entry and return together) or a free.
+It keeps the live blocks in a map; with stacks it also sums the bytes per native stack, as such scripts do
+(bpftrace knows no Python frames). An event is an allocation (entry and return together) or a free.
 """
 
 import os
@@ -14,7 +14,7 @@ import common
 SCRIPT = """
 uprobe:{object}:PyObject_Malloc {{ @size[tid] = arg0; }}
 uretprobe:{object}:PyObject_Malloc /@size[tid]/ {{
-    @live[retval] = @size[tid];
+    @live[retval] = @size[tid];{stack}
     delete(@size[tid]);
     @events = count();
 }}
@@ -23,8 +23,9 @@ uprobe:{object}:PyObject_Free {{
     @events = count();
 }}
 interval:ms:500 {{ print(@events); }}
-END {{ clear(@live); clear(@size); }}
+END {{ clear(@live); clear(@size); {clear} }}
 """
+STACK = " @bytes[ustack(20)] = sum(@size[tid]);"
 EVENTS = r"^@events: (\d+)"
 
 
@@ -35,8 +36,9 @@ def missing() -> str | None:
 class Bpftrace(common.Child):
     """bpftrace on a process, from its first counted event on."""
 
-    def __init__(self, pid: int) -> None:
-        script = SCRIPT.format(object=common.python_object(pid))
+    def __init__(self, pid: int, stacks: bool = False) -> None:
+        script = SCRIPT.format(object=common.python_object(pid), stack=STACK if stacks else "",
+                               clear="clear(@bytes);" if stacks else "")
         environment = dict(os.environ, BPFTRACE_MAP_KEYS_MAX="1000000")
         super().__init__(["bpftrace", "-p", pid, "-e", script], env=environment)
 

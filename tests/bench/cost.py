@@ -6,6 +6,7 @@ Cost per event = (time per iteration traced - untraced) / events per iteration. 
 program see the same events, so both are divided by linger's count and their ratio does not depend on it.
 """
 
+import functools
 import time
 
 import bpftrace_tool
@@ -42,8 +43,8 @@ def count_only_round(loop: common.JsonLoop) -> tuple[float, float]:
     return rate, int(match[1]) / (rate * duration)
 
 
-def bpftrace_round(loop: common.JsonLoop) -> tuple[float, float]:
-    with bpftrace_tool.Bpftrace(loop.pid) as tracer:
+def bpftrace_round(loop: common.JsonLoop, stacks: bool = False) -> tuple[float, float]:
+    with bpftrace_tool.Bpftrace(loop.pid, stacks) as tracer:
         rate = loop.rate(*stretch(2 * SECONDS))
         counts = tracer.counts()
         tracer.end()
@@ -70,7 +71,8 @@ def tools() -> dict:
     if bpftrace_tool.missing():
         common.skip(bpftrace_tool.missing())
     else:
-        found["bpftrace"] = bpftrace_round
+        found["bpftrace, no stacks"] = bpftrace_round
+        found["bpftrace, native stacks"] = functools.partial(bpftrace_round, stacks=True)
     return found
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from linger import BOOKS, Recording, Target
 
-ROOM = 1000
+ROOM_MIB = 1
 
 
 def record(interpreter, *options, steps=(), **form):
@@ -18,17 +18,17 @@ def record(interpreter, *options, steps=(), **form):
 
 
 def test_a_full_live_set_counts_what_it_drops(interpreter):
-    recording, said = record(interpreter, "--live-max", str(ROOM), steps=("build list", "half"),
+    recording, said = record(interpreter, "--live-max", str(ROOM_MIB), steps=("build list", "half"),
                              value="inuse_objects")
     domain = recording["object"]
     assert recording.profile.drops["object"] == {"live_set_full": domain["dropped"]["live_set_full"]}
-    assert domain["dropped"]["live_set_full"] >= 19000 and domain["live_blocks"] <= ROOM
+    assert domain["dropped"]["live_set_full"] >= 5000 and domain["live_bytes"] <= ROOM_MIB << 20
     assert str(domain["dropped"]["live_set_full"]) in said.replace(",", "") and "hint: " in said
 
 
 @pytest.mark.parametrize("form", ["folded", "svg", "text"])
 def test_every_output_states_its_losses(system_interpreter, form):
-    recording, _ = record(system_interpreter, "--live-max", str(ROOM), steps=("build list",), form=form,
+    recording, _ = record(system_interpreter, "--live-max", str(ROOM_MIB), steps=("build list",), form=form,
                           value="inuse_objects")
     dropped = recording["object"]["dropped"]["live_set_full"]
     assert "live_set_full" in recording.output and str(dropped) in recording.output.replace(",", "")
