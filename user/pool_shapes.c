@@ -13,7 +13,8 @@
  * this file does not match text: it starts at every 64-bit load from [register+8], calls the base "pool" and the
  * result "head", and follows these values along all paths through moves, loads, stores and spill slots for a few
  * dozen instructions. What then tests "next" (pop) or, with the block linked to it, "head" (push) for zero and
- * jumps is a site, if the count at [pool] is seen to change in the right direction before or soon after.
+ * jumps is a site, if [pool+8] gets its new value and the count at [pool] is seen to change in the right direction
+ * before or soon after.
  *
  *       mov 0x8(%rdx),%rax     head = [pool+8]       rdx: pool  rax: head
  *       addl $0x1,(%rdx)       [pool] += 1

@@ -234,7 +234,8 @@ static const struct fixture slow_paths[] = {
 static const struct fixture no_sites[] = {
 	/* at 54b846: mov 8(%rbx),%rax; lea 8(%rax),%rdx; mov %rdx,8(%rbx); jmp 54b37a: mov (%rax),%r9; test; je */
 	{TRIXIE "va_arg in convertitem: a va_list has a count at 0 and a pointer at 8, but no link goes back",
-	 .code = {{0x54b364, "8b1383fa2f0f87d704000089d083c2084803431089134c8b084d85c90f845137eeff"},
+	 .code = {{0x54b364, "8b1383fa2f0f87d704000089d083c2084803431089134c8b084d85c90f845137eeff410fb646013c730f84"
+		     "3a37eeff31f63c740f851d37eeff8b1383fa2f0f878d04000089d083c208480343108913"},
 	  {0x54b846, "488b4308488d500848895308e923fbffff"}}},
 
 	/* mov 8(%rdi),%rax; addq $1,(%rdi); mov (%rax),%rcx; test %rcx,%rcx; je */
