@@ -196,20 +196,34 @@ static void take_branch(struct insn *insn, const struct decoded *d, enum insn_op
 	insn->imm = insn->address + insn->len + op->imm.value.s;
 }
 
-/* The kernel's branch emulation: arch/x86/kernel/uprobes.c, branch_setup_xol_ops and push_setup_xol_ops. */
+static bool is_rex_b(const ZydisDecodedInstruction *raw)
+{
+	return raw->raw.rex.B && !raw->raw.rex.W && !raw->raw.rex.R && !raw->raw.rex.X;
+}
+
+/*
+ * What the kernel emulates: arch/x86/kernel/uprobes.c, push_setup_xol_ops and branch_setup_xol_ops, which go by
+ * opcode. Other encodings of the same instruction are stepped, and branches with an operand size are refused.
+ */
 static bool is_emulated(const struct insn *insn, const struct decoded *d)
 {
-	switch (d->insn.mnemonic) {
+	const ZydisDecodedInstruction *raw = &d->insn;
+
+	if (raw->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+		return false;
+	switch (raw->mnemonic) {
 	case ZYDIS_MNEMONIC_NOP:
-		return d->insn.length == 1;
+		return raw->length == 1;
 	case ZYDIS_MNEMONIC_PUSH:
-		return is_register(&d->operands[0]) && d->operands[0].size == 64;
+		return (raw->opcode & 0xf8) == 0x50 && raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+		       (raw->length == 1 || (raw->length == 2 && is_rex_b(raw)));
 	case ZYDIS_MNEMONIC_JCXZ:
 	case ZYDIS_MNEMONIC_JECXZ:
 	case ZYDIS_MNEMONIC_JRCXZ:
 	case ZYDIS_MNEMONIC_LOOP:
 	case ZYDIS_MNEMONIC_LOOPE:
 	case ZYDIS_MNEMONIC_LOOPNE:
+	case ZYDIS_MNEMONIC_XBEGIN:
 		return false;
 	default:
 		return insn->op == INSN_JCC || insn->op == INSN_JMP || insn->op == INSN_CALL;
@@ -318,9 +332,9 @@ long decoder__run(struct decoder *decoder, const uint8_t *bytes, size_t len, uin
 	const struct insn *insns;
 	long n = decoder__run_prefix(decoder, bytes, len, address, &insns);
 
-	if (n <= 0)
+	if (n < 0 || !len)
 		return n;
-	if (insns[n - 1].address + insns[n - 1].len != address + len)
+	if (!n || insns[n - 1].address + insns[n - 1].len != address + len)
 		return -EILSEQ;
 	*ret_insns = insns;
 	return n;

@@ -30,7 +30,8 @@ struct links {
 
 struct session {
 	struct trace_bpf *skeleton;
-	struct links probes, tracepoints;
+	struct links links;
+	struct links slow_links; /* letting go of one waits for a grace period of the kernel */
 	struct ring_buffer *ring;
 	struct trace_state *state;
 	struct linger_stack *stacks;
@@ -196,11 +197,11 @@ static int attach_multi(struct session *session, const struct session_options *o
 	int err;
 
 	probe_path(options, path);
-	err = add_link(&session->probes, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
+	err = add_link(&session->links, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
 								 path, NULL, &sites));
 	if (err)
 		return err;
-	return add_link(&session->probes, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
+	return add_link(&session->links, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
 								  options->pid, path, NULL, &slow));
 }
 
@@ -217,12 +218,12 @@ static int attach_singly(struct session *session, const struct session_options *
 	for (size_t i = 0; i < plan->n_sites && !err; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, site, .bpf_cookie = cookies[i]);
 
-		err = add_link(&session->probes, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
+		err = add_link(&session->slow_links, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
 									options->pid, path, offsets[i], &site));
 	}
 	if (err)
 		return err;
-	return add_link(&session->probes, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
+	return add_link(&session->slow_links, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
 								 options->pid, path, offsets[plan->n_sites], &slow));
 }
 
@@ -259,7 +260,7 @@ static int attach_tracepoint(struct session *session, struct bpf_program *progra
 	link = bpf_program__attach_perf_event(program, fd);
 	if (!link)
 		close(fd);
-	return add_link(&session->tracepoints, link);
+	return add_link(&session->slow_links, link);
 }
 
 static int attach_mappings(struct session *session)
@@ -278,7 +279,7 @@ static int attach(struct session *session, const struct session_options *options
 {
 	int err;
 
-	err = add_link(&session->probes, bpf_program__attach(session->skeleton->progs.process_exec));
+	err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid, strerror(-err));
 	if (options->plan) {
@@ -337,15 +338,16 @@ void session__stop(struct session *session)
 }
 
 /*
- * Letting go of a tracepoint waits for a grace period of the kernel, almost a tenth of a second each, eight times. The
- * programs return at once by now and nobody depends on when it happens, so a child that holds the same descriptors
- * does the waiting. It keeps none of the standard streams, or a pipe's reader would wait for it too.
+ * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight tracepoints,
+ * and before Linux 6.6 for each probe site. The programs return at once by now and nobody depends on when it is over,
+ * so a child that holds the same descriptors does the waiting. It keeps none of the standard streams, or a pipe's
+ * reader would wait for it too.
  */
-static void release_tracepoints(struct session *session)
+static void release_slow_links(struct session *session)
 {
 	pid_t child;
 
-	if (!session->tracepoints.n)
+	if (!session->slow_links.n)
 		return;
 	child = fork();
 	if (child == 0) {
@@ -355,13 +357,13 @@ static void release_tracepoints(struct session *session)
 		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
 		_exit(0);
 	}
-	destroy_links(&session->tracepoints);
+	destroy_links(&session->slow_links);
 }
 
 void session__detach(struct session *session)
 {
-	destroy_links(&session->probes);
-	release_tracepoints(session);
+	destroy_links(&session->links);
+	release_slow_links(session);
 }
 
 struct session_pools session__pools(const struct session *session)
