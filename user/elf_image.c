@@ -311,6 +311,8 @@ bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *pre
 static int load_code(struct elf_image *image)
 {
 	const struct segment *segment = NULL;
+	uint8_t *code;
+	int err;
 
 	for (size_t i = 0; i < image->n_segments; i++)
 		if (image->segments[i].executable &&
@@ -318,11 +320,17 @@ static int load_code(struct elf_image *image)
 			segment = &image->segments[i];
 	if (!segment || segment->file_size > MAX_CODE_BYTES)
 		return -EINVAL;
-	image->code = malloc(segment->file_size + 1);
-	if (!image->code)
+	code = malloc(segment->file_size + 1);
+	if (!code)
 		return -ENOMEM;
+	err = read_file(image->fd, code, segment->file_size, segment->offset);
+	if (err) {
+		free(code);
+		return err;
+	}
+	image->code = code;
 	image->code_segment = segment;
-	return read_file(image->fd, image->code, segment->file_size, segment->offset);
+	return 0;
 }
 
 static int compare_functions(const void *a, const void *b)
@@ -385,6 +393,10 @@ static int functions_from_unwind_table(struct elf_image *image)
 	err = unwind_table__ranges(image, image->unwind_header, image->unwind_header_size, &ranges, &n);
 	if (err)
 		return err;
+	if (!n) {
+		free(ranges);
+		return -ENOENT;
+	}
 	_Static_assert(sizeof(*ranges) == sizeof(*image->functions), "a range is a function");
 	image->functions = (struct elf_function *)ranges;
 	image->n_functions = n;
@@ -395,7 +407,7 @@ int elf_image__functions(struct elf_image *image, const struct elf_function **re
 {
 	int err;
 
-	if (!image->functions) {
+	if (!image->code) {
 		err = load_code(image);
 		if (err)
 			return err;
@@ -406,7 +418,8 @@ int elf_image__functions(struct elf_image *image, const struct elf_function **re
 			if (each_symbol(image, take_function_symbol, &from_symbols))
 				return -ENOMEM;
 		}
-		tidy_functions(image);
+		if (image->functions)
+			tidy_functions(image);
 	}
 	if (!image->n_functions)
 		return -ENOENT;

@@ -109,6 +109,8 @@ int mappings__apply(struct mappings *mappings, uint64_t until_ns)
 {
 	size_t done = 0;
 
+	if (!mappings->n_pending)
+		return mappings->err;
 	qsort(mappings->pending, mappings->n_pending, sizeof(*mappings->pending), compare_changes);
 	for (; done < mappings->n_pending && mappings->pending[done].time_ns <= until_ns; done++) {
 		int err = apply_change(mappings, &mappings->pending[done]);
