@@ -99,6 +99,9 @@ static __always_inline void read_code(__u64 code, struct linger_code *info)
 	info->address = code;
 	bpf_probe_read_user(&info->first_line, sizeof(info->first_line),
 			    (void *)(code + linger_config.py.code_first_line));
+	if (linger_config.py.code_first_traceable != PY_NO_FIELD)
+		bpf_probe_read_user(&info->first_traceable, sizeof(info->first_traceable),
+				    (void *)(code + linger_config.py.code_first_traceable));
 	if (!read_str_field(code + linger_config.py.code_name, &info->name, &info->name_kind))
 		flags |= CODE_NAME_UNREAD;
 	if (!read_str_field(code + linger_config.py.code_filename, &info->filename, &info->filename_kind))

@@ -3,10 +3,10 @@
 #define LINGER_LIVE_SET_BPF_H
 
 /*
- * The live set: every block seen allocated and not yet freed, with its stack and size (layout in trace.h). The pages
- * are in a plain hash, which refuses when it is full; an LRU would throw out the oldest blocks, and those are the
- * leaks. A page stays once it is there, so taking a block in or out is a look-up and one atomic exchange: half the
- * time of inserting and deleting an element per block, and less memory for all but the largest blocks.
+ * The live set: every block seen allocated and not yet freed, with its stack and size (layout in trace.h). Its
+ * stretches are in a plain hash, which refuses when it is full; an LRU would throw out the oldest blocks, and those are
+ * the leaks. A stretch stays once it is there, so taking a block in or out is a look-up and one atomic exchange: half
+ * the time of inserting and deleting an element per block, and less memory for all but the largest blocks.
  */
 
 #include "maps.bpf.h"
@@ -35,25 +35,25 @@ static __always_inline void account_free(__u64 block)
 
 static __always_inline struct live_key live_key_of(__u64 address)
 {
-	return (struct live_key){
-		.page = address & ~(__u64)(LINGER_PAGE_BYTES - 1),
-		.target = linger_config.tgid,
-	};
+	return (struct live_key){.stretch = address / LINGER_STRETCH_BYTES, .target = linger_config.tgid};
 }
 
 /* Puts a value into an address's slot and returns what was there. */
-static __always_inline __u64 exchange(struct live_page *page, __u64 address, __u64 value)
+static __always_inline __u64 exchange(struct live_stretch *stretch, const struct live_key *key, __u64 address,
+				      __u64 value)
 {
-	__u32 slot = (address & (LINGER_PAGE_BYTES - 1)) / LINGER_SLOT_BYTES;
+	__u32 slot = (address - key->stretch * LINGER_STRETCH_BYTES) / LINGER_SLOT_BYTES;
 
-	return __sync_lock_test_and_set(&page->slots[slot], value);
+	if (slot >= LINGER_STRETCH_SLOTS)
+		return 0;
+	return __sync_lock_test_and_set(&stretch->slots[slot], value);
 }
 
 static __always_inline void live_set__free(__u64 address, struct linger_counters *c)
 {
 	struct live_key key = live_key_of(address);
-	struct live_page *page = bpf_map_lookup_elem(&live_set, &key);
-	__u64 block = page ? exchange(page, address, 0) : 0;
+	struct live_stretch *stretch = bpf_map_lookup_elem(&live_set, &key);
+	__u64 block = stretch ? exchange(stretch, &key, address, 0) : 0;
 
 	count(&c->seen_frees, 1);
 	count(block ? &c->matched_frees : &c->unmatched_frees, 1);
@@ -61,11 +61,11 @@ static __always_inline void live_set__free(__u64 address, struct linger_counters
 		account_free(block);
 }
 
-/* Makes room for a page. 0 or a negative errno. */
-static __noinline long add_page(struct live_key *key)
+/* Makes room for a stretch. 0 or a negative errno. */
+static __noinline long add_stretch(struct live_key *key)
 {
 	__u32 zero = 0;
-	struct live_page *empty = bpf_map_lookup_elem(&empty_page, &zero);
+	struct live_stretch *empty = bpf_map_lookup_elem(&empty_stretch, &zero);
 	long err;
 
 	if (!empty || !key)
@@ -77,19 +77,19 @@ static __noinline long add_page(struct live_key *key)
 static __always_inline void live_set__alloc(__u64 address, __u32 bytes, __u32 stack_id, struct linger_counters *c)
 {
 	struct live_key key = live_key_of(address);
-	struct live_page *page = bpf_map_lookup_elem(&live_set, &key);
+	struct live_stretch *stretch = bpf_map_lookup_elem(&live_set, &key);
 	__u64 block = LINGER_LIVE(stack_id, bytes), before;
 	long err = 0;
 
-	if (!page) {
-		err = add_page(&key);
-		page = bpf_map_lookup_elem(&live_set, &key);
+	if (!stretch) {
+		err = add_stretch(&key);
+		stretch = bpf_map_lookup_elem(&live_set, &key);
 	}
-	if (!page) {
+	if (!stretch) {
 		count_drop(c, err == -E_2BIG ? LINGER_DROP_LIVE_SET_FULL : LINGER_DROP_NO_MEMORY, bytes);
 		return;
 	}
-	before = exchange(page, address, block);
+	before = exchange(stretch, &key, address, block);
 	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
 	if (before) {
 		count(&c->missed_frees, 1);

@@ -29,7 +29,7 @@ struct mapping_calls_map mapping_calls SEC(".maps");
 
 static __always_inline __u64 page_up(__u64 address)
 {
-	return (address + LINGER_PAGE_BYTES - 1) & ~(__u64)(LINGER_PAGE_BYTES - 1);
+	return (address + PAGE_BYTES - 1) & ~(__u64)(PAGE_BYTES - 1);
 }
 
 static __always_inline int on_enter(__u64 arg0, __u64 arg1, __u64 arg2, __u64 arg3)
@@ -78,8 +78,12 @@ static __always_inline int emit(struct mapping_event *event)
 		count(&c->seen_allocs, 1);
 		event->stack_id = stack_table__current(LINGER_DOMAIN_MAPPING);
 	}
-	if (bpf_ringbuf_output(&mapping_events, event, sizeof(*event), 0))
+	if (!bpf_ringbuf_output(&mapping_events, event, sizeof(*event), 0))
+		return 0;
+	if (event->add_bytes)
 		count_drop(c, LINGER_DROP_RING_FULL, event->add_bytes);
+	if (event->remove_bytes)
+		count(&c->dropped_frees, 1);
 	return 0;
 }
 

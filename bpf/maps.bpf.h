@@ -11,6 +11,7 @@
 
 #include "trace.h"
 
+#define PAGE_BYTES 4096
 #define E_EXIST 17
 #define E_2BIG 7
 
@@ -19,15 +20,15 @@ struct live_set_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct live_key);
-	__type(value, struct live_page);
+	__type(value, struct live_stretch);
 };
 
-/* What a new page of the live set is copied from. */
-struct empty_page_map {
+/* What a new stretch of the live set is copied from. */
+struct empty_stretch_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct live_page);
+	__type(value, struct live_stretch);
 };
 
 struct stacks_map {
@@ -118,7 +119,7 @@ struct walk {
 	__u64 truncated;
 	struct stack_key key;
 	struct raw_frame frames[LINGER_MAX_FRAMES];
-	char window[LINGER_PAGE_BYTES + PY_FRAME_BYTES]; /* of the target's memory */
+	char window[PAGE_BYTES + PY_FRAME_BYTES]; /* of the target's memory */
 };
 
 struct walks_map {
@@ -130,11 +131,11 @@ struct walks_map {
 
 struct mapping_events_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, LINGER_PAGE_BYTES);
+	__uint(max_entries, PAGE_BYTES);
 };
 
 extern struct live_set_map live_set SEC(".maps");
-extern struct empty_page_map empty_page SEC(".maps");
+extern struct empty_stretch_map empty_stretch SEC(".maps");
 extern struct stacks_map stacks SEC(".maps");
 extern struct codes_map codes SEC(".maps");
 extern struct stack_info_map stack_info SEC(".maps");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The object domain: probes on every copy of pymalloc's fast path, and on the return of its slow path.
+ * The object domain: probes on every copy of pymalloc's fast path, and behind every call of its slow path.
  *
  * At a pop the block has just left its pool's free list; its size class stands in the pool's header, which is
  * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the sites
@@ -121,22 +121,11 @@ int pymalloc_site(struct pt_regs *ctx)
 	if (!c)
 		return 0;
 	address = site_block(ctx, cookie);
-	if (cookie.kind == SITE_POP)
+	if (cookie.kind == SITE_POP || (cookie.kind == SITE_SLOW_RESULT && address))
 		on_alloc(address, c);
 	else if (cookie.kind == SITE_PUSH)
 		live_set__free(address, c);
-	else
+	else if (cookie.kind == SITE_CODE_DEALLOC)
 		code_generation__end(address);
-	return 0;
-}
-
-SEC("uretprobe")
-int pymalloc_slow_path(struct pt_regs *ctx)
-{
-	struct linger_counters *c = enter();
-	__u64 address = PT_REGS_RC(ctx);
-
-	if (c && address)
-		on_alloc(address, c);
 	return 0;
 }

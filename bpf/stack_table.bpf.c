@@ -119,22 +119,22 @@ struct cursor {
 /* The words of the frame at cursor->frame, in the window; NULL if they cannot be read. */
 static __always_inline const char *read_frame(struct cursor *cursor)
 {
-	__u64 start = cursor->frame + frame_read_start(), end = start + PY_FRAME_BYTES;
+	__u64 start = cursor->frame + frame_read_start(), end = start + linger_config.frame_bytes;
 	__u32 at, bytes;
 
 	if (start < cursor->window_start || end > cursor->window_end) {
 		/* Up to 3.10 frames are objects of their own, without neighbours worth reading. */
 		cursor->window_start = start;
 		if (linger_config.py.instr_kind == PY_INSTR_POINTER)
-			cursor->window_start &= ~(__u64)(LINGER_PAGE_BYTES - 1);
+			cursor->window_start &= ~(__u64)(PAGE_BYTES - 1);
 		cursor->window_end = end;
 		bytes = end - cursor->window_start;
-		if (bytes > LINGER_PAGE_BYTES + PY_FRAME_BYTES ||
+		if (bytes > PAGE_BYTES + PY_FRAME_BYTES ||
 		    bpf_probe_read_user(cursor->walk->window, bytes, (void *)cursor->window_start))
 			return NULL;
 	}
 	at = start - cursor->window_start;
-	return at < LINGER_PAGE_BYTES ? cursor->walk->window + at : NULL;
+	return at < PAGE_BYTES ? cursor->walk->window + at : NULL;
 }
 
 /* One frame; 1 ends the walk. */
@@ -171,6 +171,7 @@ static __always_inline void walk__run(struct walk *walk, __u32 domain)
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
 	bpf_loop(LINGER_MAX_FRAMES, walk_frame, &cursor, 0);
 	walk->truncated = cursor.frame != 0;
+	cursor.key.hash[0] ^= walk->truncated;
 	walk->key = cursor.key;
 }
 
@@ -178,6 +179,7 @@ struct storing {
 	struct walk *walk;
 	__u32 first;
 	__u32 failed;
+	struct linger_counters *counters;
 };
 
 static long store_frame(__u64 i, struct storing *storing)
@@ -185,18 +187,21 @@ static long store_frame(__u64 i, struct storing *storing)
 	const struct raw_frame *from = &storing->walk->frames[i & (LINGER_MAX_FRAMES - 1)];
 	__u32 index = storing->first + i;
 	__u64 *to = bpf_map_lookup_elem(&frame_pool, &index);
+	__u32 code_id = code_table__intern(from->code, from->generation);
 
-	if (to)
-		*to = LINGER_FRAME(code_table__intern(from->code, from->generation), from->instr);
 	storing->failed = !to;
+	if (code_id == LINGER_NO_CODE && storing->counters)
+		count(&storing->counters->lost_names, 1);
+	if (to)
+		*to = LINGER_FRAME(code_id, from->instr);
 	return !to;
 }
 
 /* Stores the frames of a new stack. False when the frame pool is full. */
-static __always_inline bool store_frames(struct walk *walk, struct linger_stack *info)
+static __always_inline bool store_frames(struct walk *walk, struct linger_stack *info, struct linger_counters *c)
 {
 	struct trace_state *state = get_state();
-	struct storing storing = {.walk = walk};
+	struct storing storing = {.walk = walk, .counters = c};
 
 	if (!state || state->next_frame + walk->n_frames > linger_config.max_frames)
 		return false;
@@ -209,7 +214,7 @@ static __always_inline bool store_frames(struct walk *walk, struct linger_stack 
 }
 
 /* Gives a stack that is not in the table an id; the domain's own id when there is no room. */
-static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
+static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain, struct linger_counters *c)
 {
 	struct trace_state *state = get_state();
 	struct linger_stack *info;
@@ -219,7 +224,7 @@ static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
 		return domain;
 	id = __sync_fetch_and_add(&state->next_stack, 1);
 	info = bpf_map_lookup_elem(&stack_info, &id);
-	if (!info || !store_frames(walk, info))
+	if (!info || !store_frames(walk, info, c))
 		return domain;
 	info->domain = domain;
 	if (!bpf_map_update_elem(&stacks, &walk->key, &id, BPF_NOEXIST))
@@ -238,7 +243,7 @@ __noinline __u32 stack_table__current(__u32 domain)
 	if (walk) {
 		walk__run(walk, domain);
 		known = bpf_map_lookup_elem(&stacks, &walk->key);
-		id = known ? *known : stack_table__add(walk, domain);
+		id = known ? *known : stack_table__add(walk, domain, c);
 		walk__release(walk);
 	}
 	if (id == domain && c)

@@ -14,9 +14,7 @@
 	X(BAD_BLOCK, "bad_block", "the address at a probe site was not a pymalloc block",                    \
 	  "please report this build of CPython: 'linger doctor -p PID --json' describes it")                 \
 	X(RING_FULL, "ring_full", "mapping events came faster than they were read",                          \
-	  "leave linger more CPU time")                                                                      \
-	X(MISSED, "missed", "the kernel skipped a program because it was already running on that CPU",       \
-	  "nothing: it happens when threads of one target are preempted inside a mapping system call")
+	  "leave linger more CPU time")
 
 enum linger_drop {
 #define LINGER_DROP_ENUM(id, name, help, hint) LINGER_DROP_##id,
@@ -28,7 +26,8 @@ enum linger_drop {
 /*
  * Where every event of a domain ends. Identities, which tests hold us to:
  *   seen_allocs = recorded_allocs + sum(dropped)
- *   seen_frees  = matched_frees + unmatched_frees
+ *   seen_frees  = matched_frees + unmatched_frees + dropped_frees
+ * and for objects:
  *   live        = recorded_allocs - matched_frees - missed_frees
  */
 struct linger_counters {
@@ -37,8 +36,11 @@ struct linger_counters {
 	__u64 seen_frees;
 	__u64 matched_frees;
 	__u64 unmatched_frees; /* of blocks that were allocated before the recording, or dropped */
+	__u64 dropped_frees;   /* not recorded: what they freed still counts as live */
 	__u64 missed_frees;    /* blocks handed out again although no free was seen */
 	__u64 lost_stacks;     /* recorded, but the stack table had no room for a new stack */
+	__u64 lost_names;      /* code objects that found no room: their frames are [unknown] */
+	__u64 skipped;	       /* mapping calls of any process that the kernel let pass without running the program */
 	__u64 filtered;        /* hits of other processes that share the probed file */
 	__u64 dropped[LINGER_DROP_REASONS];
 	__u64 dropped_bytes[LINGER_DROP_REASONS]; /* where the size was known */

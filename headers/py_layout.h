@@ -48,6 +48,7 @@ struct py_layout {
 	__u16 code_name;       /* str: co_qualname where the version has it, else co_name */
 	__u16 code_filename;   /* str */
 	__u16 code_line_table; /* bytes */
+	__u16 code_first_traceable; /* int, units of two bytes: where a frame counts as running; PY_NO_FIELD up to 3.10 */
 	__u16 code_instrs;     /* first instruction inside the code object; PY_NO_FIELD up to 3.10 */
 
 	/* PyUnicodeObject, compact forms only (names in code objects always are) */
@@ -64,7 +65,7 @@ struct py_layout {
 
 	/* PyTypeObject: the deallocator, which tells when a code object ends */
 	__u16 type_dealloc;
-	__u16 pad[3];
+	__u16 pad[2];
 };
 
 _Static_assert(sizeof(struct py_layout) == 48, "py_layout is shared with BPF");

@@ -46,16 +46,19 @@ struct trace_config {
 	__u32 max_frames; /* elements of frame_pool */
 	__u32 max_codes;
 	__u32 max_chunks; /* elements of text_pool */
+	__u32 frame_bytes; /* from the first of a frame's fields to the end of the last, at most PY_FRAME_BYTES */
+	__u32 pad;
 	struct py_tls_path tls;
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 88, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 96, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------------ */
 
 enum site_kind {
 	SITE_POP,	   /* a block has just been taken off a pool's free list */
 	SITE_PUSH,	   /* a block is going back onto it */
+	SITE_SLOW_RESULT,  /* the slow path has returned a block, or NULL */
 	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
 };
 
@@ -86,20 +89,21 @@ _Static_assert(sizeof(union site_cookie) == 8, "a cookie is 64 bits");
 /* --- maps ------------------------------------------------------------------------------------------------- */
 
 /*
- * The live set is a shadow of the heap: for every page in which a block was seen allocated, a slot per 16 bytes, which
- * is how blocks are aligned. A slot is 0 or holds the live block that begins there: stack id << 32 | size in bytes.
+ * The live set is a shadow of the heap: for every stretch of it in which a block was seen allocated, a slot per 16
+ * bytes, which is how blocks are aligned. A slot is 0 or holds the live block that begins there: stack id << 32 | size
+ * in bytes. With 248 slots an element of the hash fills one of the kernel's 2 KiB allocations.
  */
-#define LINGER_PAGE_BYTES 4096
 #define LINGER_SLOT_BYTES 16
-#define LINGER_PAGE_SLOTS (LINGER_PAGE_BYTES / LINGER_SLOT_BYTES)
+#define LINGER_STRETCH_SLOTS 248
+#define LINGER_STRETCH_BYTES (LINGER_STRETCH_SLOTS * LINGER_SLOT_BYTES)
 
 struct live_key {
-	__u64 page; /* address of the page */
+	__u64 stretch; /* address / LINGER_STRETCH_BYTES */
 	__u64 target;
 };
 
-struct live_page {
-	__u64 slots[LINGER_PAGE_SLOTS];
+struct live_stretch {
+	__u64 slots[LINGER_STRETCH_SLOTS];
 };
 
 #define LINGER_LIVE(stack_id, bytes) ((__u64)(stack_id) << 32 | (__u32)(bytes))
@@ -156,7 +160,9 @@ struct linger_code {
 	__u8 filename_kind;
 	__u8 flags; /* enum code_flags */
 	__u8 pad;
-	__u64 pad2[2];
+	__s32 first_traceable; /* index of the instruction at which a frame counts as running, in units of two bytes */
+	__u32 pad2;
+	__u64 pad3;
 };
 _Static_assert(sizeof(struct linger_code) == 56, "linger_code is shared with BPF");
 
@@ -164,6 +170,8 @@ _Static_assert(sizeof(struct linger_code) == 56, "linger_code is shared with BPF
 struct trace_state {
 	__u32 active; /* events count only while this is 1 */
 	__u32 execed; /* the target replaced its program */
+	__u32 forked; /* processes that it forked, which inherit the breakpoints */
+	__u32 pad;
 	__u32 next_stack;
 	__u32 next_frame;
 	__u32 next_code;

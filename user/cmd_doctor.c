@@ -83,7 +83,7 @@ static int plan_probes(struct diagnosis *d)
 
 	if (d->python.allocator == PYTHON_MALLOC || d->python.allocator == PYTHON_MALLOC_HOOKED)
 		return 0;
-	err = probe_plan__make(d->python.image, d->python.code_dealloc, &d->plan);
+	err = probe_plan__make(d->python.image, true, d->python.code_dealloc, &d->plan);
 	d->has_plan = !err;
 	if (err)
 		return error__set(&d->target_error, -EOPNOTSUPP, "failed to find pymalloc in '%s'", d->python.path);
@@ -157,8 +157,8 @@ static void print_target(const struct diagnosis *d)
 	if (d->target_ok)
 		printf("  ok       allocator            %s\n", python_allocator__name(d->python.allocator));
 	if (d->has_plan)
-		printf("  ok       probe sites          %zu pop, %zu push, 1 slow path\n", d->plan.n_pops,
-		       d->plan.n_pushes);
+		printf("  ok       probe sites          %zu pop, %zu push, %zu slow path\n", d->plan.n_pops,
+		       d->plan.n_pushes, d->plan.n_slow);
 	if (d->target_ok && !d->has_plan)
 		printf("  absent   probe sites          no pymalloc in use: the object domain would be empty\n");
 	if (d->target_ok)
@@ -202,10 +202,11 @@ static json_t *make_target(const struct diagnosis *d)
 	if (!d->target_ok)
 		return json_pack("{si sb ss ss}", "pid", (int)d->pid, "ok", false, "error", d->target_error.message, "hint",
 				 d->target_error.hint);
-	return json_pack("{si sb ss ss ss ss sb s{sI sI si sI}}", "pid", (int)d->pid, "ok", true, "python",
+	return json_pack("{si sb ss ss ss ss sb s{sI sI sI sI}}", "pid", (int)d->pid, "ok", true, "python",
 			 d->python.version, "path", d->python.path, "build", elf_image__build_id(d->python.image),
 			 "allocator", python_allocator__name(d->python.allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
-			 "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow", d->has_plan,
+			 "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
+			 (json_int_t)d->plan.n_slow,
 			 "unlocated", (json_int_t)d->plan.n_unlocated);
 }
 

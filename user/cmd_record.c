@@ -24,7 +24,6 @@
 
 #define TICK_MS 200
 #define DEFAULT_LIVE_MAX_MIB 2048
-#define PAGES_PER_MIB (1024 * 1024 / LINGER_PAGE_BYTES)
 #define ALL_DOMAINS ((1u << LINGER_DOMAINS) - 1)
 
 struct arguments {
@@ -55,7 +54,7 @@ static const struct argp_option options[] = {
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls only)", 3},
 	{"domain", OPTION_DOMAIN, "LIST", 0, "object,mapping: what to record (default: both)", 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
-	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, about half as much, is "
+	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little more than half, is "
 	 "taken as blocks are seen, and what finds no room is counted as dropped", 3},
 	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
 	{},
@@ -186,8 +185,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->force = true;
 		break;
 	case OPTION_LIVE_MAX:
-		args->recorder.max_live_pages =
-			parse_number(state, arg, 1, 1 << 20, "a number of MiB") * PAGES_PER_MIB;
+		args->recorder.live_max_mib =
+			parse_number(state, arg, 1, 1 << 20, "a number of MiB");
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is too much", arg);
@@ -280,10 +279,22 @@ static void print_losses(const struct recorder_summary *s)
 		if (c->lost_stacks)
 			fprintf(stderr, "linger: %s: %llu blocks are shown as [stack table full]: too many different "
 					"stacks\n", linger_domain__name(domain), c->lost_stacks);
+		if (c->lost_names)
+			fprintf(stderr, "linger: %s: %llu frames are shown as [unknown]: too many different functions\n",
+				linger_domain__name(domain), c->lost_names);
+		if (c->dropped_frees)
+			fprintf(stderr, "linger: %s: %llu removals dropped: what they freed still counts as live\n",
+				linger_domain__name(domain), c->dropped_frees);
+		if (c->skipped)
+			fprintf(stderr, "linger: %s: the kernel let %llu calls of any process pass unseen\n",
+				linger_domain__name(domain), c->skipped);
 		if (c->missed_frees)
 			fprintf(stderr, "linger: %s: %llu frees were missed and found out later\n",
 				linger_domain__name(domain), c->missed_frees);
 	}
+	if (s->forks)
+		fprintf(stderr, "linger: the process forked %u times; its children are not recorded, but were slowed by the "
+				"same probes\n", s->forks);
 	if (s->coverage >= 0 && s->coverage < 0.995)
 		fprintf(stderr, "linger: the probes saw only %.1f %% of the allocations\n"
 				"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
@@ -330,7 +341,8 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
 		return;
 	if (s->coverage < 0)
-		add_note(profile, "coverage: not measured (the process ended before its heap could be counted again)");
+		add_note(profile, "coverage: not measured (the process ended before its heap could be counted again, or the heap "
+				  "takes too long to count)");
 	else
 		add_note(profile, "coverage: %.3f %% of the allocations (the heap grew by %" PRId64 " blocks by its own count)",
 			 s->coverage * 100, s->heap_growth_blocks);
@@ -417,7 +429,19 @@ static int open_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* From here on a second Ctrl-C means it: nothing is left to lose but the writing. */
+static void release_signals(int signals)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	while (read(signals, &info, sizeof(info)) > 0)
+		;
+	sigfillset(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void run(struct recorder *recorder, const struct arguments *args, int signals)
@@ -442,6 +466,7 @@ static void run(struct recorder *recorder, const struct arguments *args, int sig
 	}
 	if (status.shown)
 		fprintf(stderr, "\r\033[K");
+	release_signals(signals);
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -474,8 +499,8 @@ static int record(const struct arguments *args, struct error *error)
 int cmd_record(int argc, char **argv)
 {
 	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
-	struct arguments args = {.recorder.max_live_pages = DEFAULT_LIVE_MAX_MIB * PAGES_PER_MIB};
-	struct error error;
+	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
+	struct error error = {};
 	int err;
 
 	argv[0] = "linger record";

@@ -8,15 +8,13 @@
 #include "line_table.h"
 #include "utf8.h"
 
-#define MAX_PROLOGUE_BYTES 4096
-
 struct code_name {
 	char *function; /* UTF-8 */
 	char *file;
 	uint8_t *line_table;
 	size_t line_table_bytes;
 	int first_line;
-	int32_t started_at; /* the first instruction that has a line: before it a frame is only being set up */
+	int32_t started_at; /* in bytes: before this instruction a frame is only being set up */
 };
 
 struct code_names {
@@ -151,17 +149,6 @@ static int line_at(const struct code_names *names, const struct code_name *name,
 				name->first_line, instr);
 }
 
-/* From 3.11 on a function begins by making its cells, before it counts as running and has a line. */
-static int32_t find_start(const struct code_names *names, const struct code_name *name)
-{
-	if (names->layout->line_table_kind != PY_LINES_LOCATIONS || !name->line_table)
-		return INT32_MIN;
-	for (int32_t instr = 0; instr < MAX_PROLOGUE_BYTES; instr += 2)
-		if (line_at(names, name, instr))
-			return instr;
-	return INT32_MIN;
-}
-
 /* --- the module -------------------------------------------------------------------------------------------- */
 
 static int grow(struct code_names *names, size_t n)
@@ -183,7 +170,7 @@ static int grow(struct code_names *names, size_t n)
 
 int code_names__update(struct code_names *names, const struct session_pools *pools, struct memory_reader *reader)
 {
-	uint32_t end = __atomic_load_n(&pools->state->next_code, __ATOMIC_ACQUIRE);
+	uint32_t end = session_pools__n_codes(pools);
 	int err = grow(names, end);
 
 	if (err)
@@ -199,7 +186,8 @@ int code_names__update(struct code_names *names, const struct session_pools *poo
 		take_record(name, pools, code);
 		if (reader && (!name->function || !name->file || !name->line_table))
 			complete(names, reader, code, name);
-		name->started_at = find_start(names, name);
+		name->started_at =
+			names->layout->code_first_traceable == PY_NO_FIELD ? INT32_MIN : (int32_t)(code->first_traceable * 2u);
 	}
 	return 0;
 }

@@ -25,8 +25,8 @@ void code_names__free(struct code_names *names);
 /* Takes over the records that have come since the last call. reader may be NULL. 0 or -ENOMEM. */
 int code_names__update(struct code_names *names, const struct session_pools *pools, struct memory_reader *reader);
 
-/* False for a frame that is only being set up: what is allocated then is its caller's doing, as tracemalloc and
- * tracebacks have it too. */
+/* False for a frame that is only being set up (its cells, its generator), and for the interpreter's own shims: what is
+ * allocated then is the caller's doing, as tracemalloc and tracebacks have it too (_PyFrame_IsIncomplete). */
 bool code_names__has_started(const struct code_names *names, uint64_t frame);
 
 /* A frame as the profile wants it; the strings live as long as names. */

@@ -75,21 +75,28 @@ static bool probe_bpf(void)
 	return fd >= 0;
 }
 
-/* A directory cannot be probed; a kernel that knows the link type gets as far as noticing that. */
+/*
+ * A directory cannot be probed; a kernel that knows the link type gets as far as noticing that. The first kernels with
+ * it took the process id for that of a single thread; they were mended together with the check of that id.
+ */
 static bool probe_uprobe_multi(void)
 {
 	unsigned long offset = 0;
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .uprobe_multi.path = "/", .uprobe_multi.offsets = &offset,
 		    .uprobe_multi.cnt = 1);
-	int prog = load_trivial(BPF_TRACE_UPROBE_MULTI), link;
+	int prog = load_trivial(BPF_TRACE_UPROBE_MULTI), link, checked;
 
 	if (prog < 0)
 		return false;
 	link = bpf_link_create(prog, -1, BPF_TRACE_UPROBE_MULTI, &opts);
+	opts.uprobe_multi.pid = -1;
+	checked = bpf_link_create(prog, -1, BPF_TRACE_UPROBE_MULTI, &opts);
 	if (link >= 0)
 		close(link);
+	if (checked >= 0)
+		close(checked);
 	close(prog);
-	return link == -EBADF;
+	return link == -EBADF && checked == -EINVAL;
 }
 
 static bool probe_tracepoints(void)

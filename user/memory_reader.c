@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 
 #include "reader.h"
 #include "reader.skel.h"
+
+#define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO (linux/proc_ns.h) */
 
 struct memory_reader {
 	pid_t pid;
@@ -152,6 +155,14 @@ static int read_with_syscall(const struct memory_reader *reader, struct memory_r
 	return n == (ssize_t)request->bytes ? 0 : -EFAULT;
 }
 
+/* Without the iterator nobody tells what the target's id is in the initial pid namespace, unless we are in it. */
+static bool is_initial_pid_namespace(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == INITIAL_PID_NAMESPACE;
+}
+
 /* --- the module -------------------------------------------------------------------------------------------- */
 
 int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct error *error)
@@ -169,6 +180,12 @@ int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct err
 	if (err == -ESRCH) {
 		memory_reader__free(reader);
 		return error__set(error, -ESRCH, "failed to read process %d: it has just ended", pid);
+	}
+	if (err && !is_initial_pid_namespace()) {
+		memory_reader__free(reader);
+		error__set(error, -EOPNOTSUPP, "failed to read process %d: this kernel has no BPF task iterator", pid);
+		error__hint(error, "Linux 5.18 has it; or run linger in the host's pid namespace (hostPID: true)");
+		return -EOPNOTSUPP;
 	}
 	*ret_reader = reader;
 	return 0;

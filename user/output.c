@@ -120,7 +120,8 @@ void output__abandon(struct output *output)
 static int close_stream(struct output *output)
 {
 	FILE *stream = output->stream;
-	int err = ferror(stream) || fflush(stream) ? -errno : 0;
+	/* An earlier write may have failed, with an errno that is long gone. */
+	int err = fflush(stream) ? -errno : ferror(stream) ? -EIO : 0;
 
 	if (output->path) {
 		output->stream = NULL;

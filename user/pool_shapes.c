@@ -386,8 +386,13 @@ static bool confirm(struct pool_shapes *shapes, struct state s, size_t at, int l
 		if (is_confirmed(&s, kind))
 			return true;
 		n = successors(shapes, at, next);
-		if (n == 2 && confirm(shapes, s, next[1], left, kind))
-			return true;
+		if (n == 2) {
+			struct state other = s;
+
+			step(&other, &shapes->insns[next[1]]);
+			if (confirm(shapes, other, next[1], left, kind))
+				return true;
+		}
 		if (n == 0)
 			return false;
 		at = next[0];

@@ -5,12 +5,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SIZE_CLASSES 32
 #define POOL_HEADER_BYTES 48
 #define BATCH 4096
 #define PAGE_BYTES 4096
+#define PAGEMAP_ENTRIES 8192 /* read at once: 32 MiB of addresses */
 
 /* struct pool_header (CPython Objects/obmalloc.c). */
 struct pool_header {
@@ -27,6 +29,10 @@ struct pool_header {
 struct pool_walk {
 	struct memory_reader *reader;
 	int pagemap; /* negative: every page counts as present */
+	uint64_t entries[PAGEMAP_ENTRIES];
+	uint64_t first_page; /* that entries[0] speaks of */
+	size_t n_entries;
+	uint64_t deadline_ns;
 	uint32_t pool_bytes;
 	struct memory_request requests[BATCH];
 	struct pool_header headers[BATCH];
@@ -64,16 +70,30 @@ static int flush(struct pool_walk *walk)
 }
 
 /* Whether a page was ever touched. Reading one that was not would make the kernel map a page of zeroes. */
-static bool is_present(const struct pool_walk *walk, uint64_t address)
+static bool is_present(struct pool_walk *walk, uint64_t address)
 {
 	const uint64_t present = 1ULL << 63, swapped = 1ULL << 62;
-	uint64_t entry;
+	uint64_t page = address / PAGE_BYTES;
+	ssize_t n;
 
 	if (walk->pagemap < 0)
 		return true;
-	if (pread(walk->pagemap, &entry, sizeof(entry), address / PAGE_BYTES * sizeof(entry)) != sizeof(entry))
+	if (page - walk->first_page >= walk->n_entries) {
+		n = pread(walk->pagemap, walk->entries, sizeof(walk->entries), page * sizeof(uint64_t));
+		walk->first_page = page;
+		walk->n_entries = n > 0 ? n / sizeof(uint64_t) : 0;
+	}
+	if (page - walk->first_page >= walk->n_entries)
 		return true;
-	return entry & (present | swapped);
+	return walk->entries[page - walk->first_page] & (present | swapped);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 static int walk_mapping(struct pool_walk *walk, const struct target_mapping *mapping)
@@ -82,6 +102,8 @@ static int walk_mapping(struct pool_walk *walk, const struct target_mapping *map
 	int err = 0;
 
 	for (; at + walk->pool_bytes <= mapping->end && !err; at += walk->pool_bytes) {
+		if (at / PAGE_BYTES % PAGEMAP_ENTRIES == 0 && now_ns() > walk->deadline_ns)
+			return -ETIME;
 		if (!is_present(walk, at))
 			continue;
 		walk->requests[walk->n] = (struct memory_request){
@@ -90,7 +112,7 @@ static int walk_mapping(struct pool_walk *walk, const struct target_mapping *map
 			.bytes = sizeof(struct pool_header),
 		};
 		if (++walk->n == BATCH)
-			err = flush(walk);
+			err = now_ns() > walk->deadline_ns ? -ETIME : flush(walk);
 	}
 	return err;
 }
@@ -102,7 +124,7 @@ static bool may_hold_arenas(const struct target_mapping *mapping)
 	       (!mapping->path[0] || !strncmp(mapping->path, "[anon", 5));
 }
 
-int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes, uint64_t limit_ns,
 		 struct pool_count *ret_count)
 {
 	struct target_mapping *mappings;
@@ -119,6 +141,7 @@ int pools__count(const struct target *target, struct memory_reader *reader, uint
 	}
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
+	walk->deadline_ns = now_ns() + limit_ns;
 	walk->pagemap = target__open_proc(target, "pagemap");
 	for (size_t i = 0; i < n && !err; i++)
 		if (may_hold_arenas(&mappings[i]))

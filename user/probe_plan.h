@@ -2,6 +2,7 @@
 #ifndef LINGER_PROBE_PLAN_H
 #define LINGER_PROBE_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,18 +21,18 @@ struct probe_site {
 };
 
 struct probe_plan {
-	struct probe_site *sites; /* pops, pushes and the end of code objects; sorted by address */
+	struct probe_site *sites; /* of all kinds, sorted by address */
 	size_t n_sites;
-	size_t n_pops, n_pushes;
+	size_t n_pops, n_pushes, n_slow;
 	size_t n_unlocated; /* copies that were found but whose block could not be located */
-	uint64_t slow_path; /* where to probe the slow path's return */
 };
 
 /*
+ * objects: whether pymalloc is wanted; without it the plan only has the end of code objects, which every domain needs.
  * code_dealloc: address of the code object's deallocator, 0 if it is not known.
  * 0; -ENOENT: this file has no function bounds, or no pymalloc that could be recognised; -ENOMEM, -EIO.
  */
-int probe_plan__make(struct elf_image *image, uint64_t code_dealloc, struct probe_plan *ret_plan);
+int probe_plan__make(struct elf_image *image, bool objects, uint64_t code_dealloc, struct probe_plan *ret_plan);
 void probe_plan__free(struct probe_plan *plan);
 
 #endif /* LINGER_PROBE_PLAN_H */

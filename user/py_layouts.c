@@ -34,6 +34,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 104,
 			.code_filename = 96,
 			.code_line_table = 112,
+			.code_first_traceable = PY_NO_FIELD,
 			.code_instrs = PY_NO_FIELD,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -60,6 +61,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 112,
 			.code_filename = 104,
 			.code_line_table = 120,
+			.code_first_traceable = PY_NO_FIELD,
 			.code_instrs = PY_NO_FIELD,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -86,6 +88,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 112,
 			.code_filename = 104,
 			.code_line_table = 120,
+			.code_first_traceable = PY_NO_FIELD,
 			.code_instrs = PY_NO_FIELD,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -112,6 +115,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 112,
 			.code_filename = 104,
 			.code_line_table = 120,
+			.code_first_traceable = PY_NO_FIELD,
 			.code_instrs = PY_NO_FIELD,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -138,6 +142,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 128,
 			.code_filename = 112,
 			.code_line_table = 136,
+			.code_first_traceable = 168,
 			.code_instrs = 184,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -165,6 +170,7 @@ static const struct py_layout static_layouts[] = {
 			.code_name = 128,
 			.code_filename = 112,
 			.code_line_table = 136,
+			.code_first_traceable = 176,
 			.code_instrs = 192,
 			.unicode_length = 16,
 			.unicode_state = 32,
@@ -201,6 +207,7 @@ enum debug_field {
 	CODE_NAME,
 	CODE_FILENAME,
 	CODE_LINE_TABLE,
+	CODE_FIRST_TRACEABLE,
 	CODE_INSTRS,
 	UNICODE_LENGTH,
 	UNICODE_STATE,
@@ -213,15 +220,15 @@ enum debug_field {
 };
 
 /*
- * Where each goes, and what a sane value is aligned to. Two fields are not stored themselves, but lie at a
- * fixed distance after one that is: the characters of a non-ASCII string follow its utf8_length and utf8,
+ * Where each goes, and what a sane value is aligned to. Three fields are not stored themselves, but lie at a
+ * fixed distance from one that is: the characters of a non-ASCII string follow its utf8_length and utf8,
  * which follow the ASCII form (PyCompactUnicodeObject); tp_dealloc comes three words after tp_name
- * (PyTypeObject).
+ * (PyTypeObject); _co_firsttraceable comes two words before the instructions (PyCodeObject).
  */
 static const struct {
 	uint16_t target; /* offset in struct py_layout */
 	uint16_t alignment;
-	uint16_t distance;
+	int16_t distance;
 } debug_fields[DEBUG_FIELDS] = {
 	[TSTATE_FRAME] = {offsetof(struct py_layout, tstate_frame), 8, 0},
 	[FRAME_CODE] = {offsetof(struct py_layout, frame_code), 8, 0},
@@ -232,6 +239,7 @@ static const struct {
 	[CODE_NAME] = {offsetof(struct py_layout, code_name), 8, 0},
 	[CODE_FILENAME] = {offsetof(struct py_layout, code_filename), 8, 0},
 	[CODE_LINE_TABLE] = {offsetof(struct py_layout, code_line_table), 8, 0},
+	[CODE_FIRST_TRACEABLE] = {offsetof(struct py_layout, code_first_traceable), 4, -16},
 	[CODE_INSTRS] = {offsetof(struct py_layout, code_instrs), 2, 0},
 	[UNICODE_LENGTH] = {offsetof(struct py_layout, unicode_length), 8, 0},
 	[UNICODE_STATE] = {offsetof(struct py_layout, unicode_state), 4, 0},
@@ -255,6 +263,7 @@ static const uint16_t debug_positions[][DEBUG_FIELDS] = {
 			[CODE_NAME] = 296,
 			[CODE_FILENAME] = 280,
 			[CODE_LINE_TABLE] = 304,
+			[CODE_FIRST_TRACEABLE] = 344,
 			[CODE_INSTRS] = 344,
 			[UNICODE_LENGTH] = 552,
 			[UNICODE_STATE] = 544,
@@ -276,6 +285,7 @@ static const uint16_t debug_positions[][DEBUG_FIELDS] = {
 			[CODE_NAME] = 336,
 			[CODE_FILENAME] = 320,
 			[CODE_LINE_TABLE] = 344,
+			[CODE_FIRST_TRACEABLE] = 384,
 			[CODE_INSTRS] = 384,
 			[UNICODE_LENGTH] = 632,
 			[UNICODE_STATE] = 624,
@@ -357,7 +367,8 @@ static int read_debug_field(enum debug_field field, uint16_t position, const uin
 	if (position + sizeof(stored) > len)
 		return -EINVAL;
 	stored = read_u64(bytes, position);
-	if (stored >= OFFSET_BOUND || stored % debug_fields[field].alignment)
+	if (stored >= OFFSET_BOUND || stored % debug_fields[field].alignment ||
+	    (int64_t)stored + debug_fields[field].distance < 0)
 		return -EINVAL;
 	offset = (uint16_t)(stored + debug_fields[field].distance);
 	memcpy((uint8_t *)layout + debug_fields[field].target, &offset, sizeof(offset));

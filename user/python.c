@@ -85,6 +85,17 @@ static int rank(const struct target_mapping *mapping, const char *exe)
 	return strstr(base_name(mapping->path), "python") ? 1 : 2;
 }
 
+static int take_interpreter(struct python *python, const struct target_mapping *mapping, struct error *error)
+{
+	python->path = strdup(mapping->path);
+	if (!python->path)
+		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", mapping->path);
+	if (elf_image__bias(python->image, mapping->start, mapping->offset, &python->bias))
+		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': cannot tell where it is loaded",
+				  mapping->path);
+	return 0;
+}
+
 static int find_interpreter(const struct target *target, const struct target_mapping *mappings, size_t n,
 			    struct python *python, struct error *error)
 {
@@ -101,11 +112,8 @@ static int find_interpreter(const struct target *target, const struct target_map
 			if (!is_executable_file(&mappings[i]) || rank(&mappings[i], exe) != wanted)
 				continue;
 			kind = examine(target, &mappings[i], &python->image);
-			if (kind == FILE_CPYTHON) {
-				python->path = strdup(mappings[i].path);
-				return elf_image__bias(python->image, mappings[i].start, mappings[i].offset,
-						       &python->bias);
-			}
+			if (kind == FILE_CPYTHON)
+				return take_interpreter(python, &mappings[i], error);
 			worst = kind > worst ? kind : worst;
 		}
 	return refuse(target, worst, error);
@@ -131,17 +139,25 @@ static int read_version(struct python *python, struct python_code *code)
 	return sscanf(python->version, "3.%d", &python->minor) == 1 ? 0 : -ENOENT;
 }
 
+uint32_t python__frame_bytes(const struct py_layout *py)
+{
+	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
+	uint32_t end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) + sizeof(uint64_t);
+	uint32_t instr_bytes = py->instr_kind == PY_INSTR_POINTER ? sizeof(uint64_t) : sizeof(uint32_t);
+
+	if (py->frame_instr + instr_bytes > end)
+		end = py->frame_instr + instr_bytes;
+	if (py->frame_owner != PY_NO_FIELD && py->frame_owner + 1u > end)
+		end = py->frame_owner + 1;
+	return end - start;
+}
+
 /* Whether the programs find all that they need of a frame in one read. */
 static bool frame_fits(const struct py_layout *py)
 {
-	unsigned int start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
-	unsigned int end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) + 8;
+	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
 
-	if (py->frame_instr + 8u > end)
-		end = py->frame_instr + 8;
-	if (py->frame_owner != PY_NO_FIELD && py->frame_owner + 1u > end)
-		end = py->frame_owner + 1;
-	return py->frame_instr >= start && py->frame_owner >= start && end - start <= PY_FRAME_BYTES;
+	return py->frame_instr >= start && py->frame_owner >= start && python__frame_bytes(py) <= PY_FRAME_BYTES;
 }
 
 static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader, struct error *error)
@@ -312,10 +328,8 @@ static int inspect_mappings(const struct target *target, const struct target_map
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect process %d: it uses musl libc, linger knows glibc", target__pid(target));
 	code = python_code__new(python->image, python->bias, reader);
-	if (!code || !python->path) {
-		python_code__free(code);
+	if (!code)
 		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", python->path);
-	}
 	err = inspect_code(python, code, reader, error);
 	python_code__free(code);
 	return err;

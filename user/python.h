@@ -41,6 +41,9 @@ int python__inspect(const struct target *target, struct memory_reader *reader, s
 		    struct error *error);
 void python__free(struct python *python);
 
+/* From the first of a frame's fields that the walk needs to the end of the last. */
+uint32_t python__frame_bytes(const struct py_layout *py);
+
 const char *python_allocator__name(enum python_allocator allocator);
 
 #endif /* LINGER_PYTHON_H */

@@ -23,6 +23,7 @@
  * once a second. */
 #define COUNT_PAUSE_FACTOR 50
 #define COUNT_PAUSE_NS 1000000000ull
+#define COUNT_LIMIT_NS 1000000000ull /* a heap that takes longer is not counted */
 
 /*
  * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so our
@@ -83,7 +84,8 @@ static int count_heap(const struct recorder *recorder, struct heap_count *ret_co
 	int err = net_seen(recorder, &before);
 
 	if (!err)
-		err = pools__count(recorder->target, recorder->reader, recorder->python.runtime.pool_bytes, &pools);
+		err = pools__count(recorder->target, recorder->reader, recorder->python.runtime.pool_bytes,
+				   COUNT_LIMIT_NS, &pools);
 	if (!err)
 		err = net_seen(recorder, &after);
 	if (err)
@@ -127,9 +129,10 @@ static double coverage(const struct recorder *recorder, uint64_t seen_allocs, in
 static int make_plan(struct recorder *recorder, struct error *error)
 {
 	const struct python *python = &recorder->python;
-	int err = probe_plan__make(python->image, python->code_dealloc, &recorder->plan);
+	bool objects = has_domain(recorder, LINGER_DOMAIN_OBJECT);
+	int err = probe_plan__make(python->image, objects, python->code_dealloc, &recorder->plan);
 
-	if (!err)
+	if (!err || !objects)
 		return 0;
 	error__set(error, -EOPNOTSUPP, "failed to find pymalloc in '%s': %s", python->path,
 		   err == -ENOENT ? "no code of the expected shape" : strerror(-err));
@@ -158,9 +161,7 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 	if (err)
 		return err;
 	err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
-	if (!err && has_domain(recorder, LINGER_DOMAIN_OBJECT))
-		err = make_plan(recorder, error);
-	return err;
+	return err ? err : make_plan(recorder, error);
 }
 
 static int open_session(struct recorder *recorder, const struct recorder_options *options, struct error *error)
@@ -168,11 +169,11 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 	struct session_options session_options = {
 		.features = &recorder->features,
 		.python = &recorder->python,
-		.plan = has_domain(recorder, LINGER_DOMAIN_OBJECT) ? &recorder->plan : NULL,
+		.plan = &recorder->plan,
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
-		.max_live_pages = options->max_live_pages,
+		.live_max_mib = options->live_max_mib,
 	};
 
 	recorder->names = code_names__new(&recorder->python.layout);
@@ -285,6 +286,7 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 		python->allocator != PYTHON_MALLOC && python->allocator != PYTHON_MALLOC_HOOKED;
 	summary->target_ended = recorder->target_ended;
 	summary->target_execed = session__pools(recorder->session).state->execed;
+	summary->forks = session__pools(recorder->session).state->forked;
 	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
 }
 
@@ -294,7 +296,7 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		.domains = recorder->domains,
 		.n_pops = recorder->plan.n_pops,
 		.n_pushes = recorder->plan.n_pushes,
-		.n_slow = recorder->plan.slow_path ? 1 : 0,
+		.n_slow = recorder->plan.n_slow,
 		.n_unlocated = recorder->plan.n_unlocated,
 		.attach_ms = recorder->attach_ms,
 		.detach_ms = recorder->detach_ms,

@@ -19,7 +19,7 @@ struct recorder;
 struct recorder_options {
 	pid_t pid;
 	uint32_t domains; /* a bit per enum linger_domain */
-	uint32_t max_live_pages; /* room in the live set */
+	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
 
 /* What there is to say about a recording, apart from its stacks. */
@@ -39,6 +39,7 @@ struct recorder_summary {
 	uint64_t kernel_bytes;
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
 	bool target_ended, target_execed;
+	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
 };
 
 /* Inspects the target, plans and attaches; events count when it returns. */

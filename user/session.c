@@ -46,7 +46,8 @@ struct session {
 
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
-	bpf_map__set_max_entries(skeleton->maps.live_set, options->max_live_pages);
+	bpf_map__set_max_entries(skeleton->maps.live_set,
+				 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
@@ -66,6 +67,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
 		.tls = options->python->tls,
+		.frame_bytes = python__frame_bytes(&options->python->layout),
 		.py = options->python->layout,
 	};
 }
@@ -75,11 +77,6 @@ static bool is_mapping_program(const struct bpf_program *program)
 	return !strncmp(bpf_program__section_name(program), "tracepoint/", strlen("tracepoint/"));
 }
 
-static bool is_object_program(const struct trace_bpf *skeleton, const struct bpf_program *program)
-{
-	return program == skeleton->progs.pymalloc_site || program == skeleton->progs.pymalloc_slow_path;
-}
-
 static void choose_programs(struct trace_bpf *skeleton, const struct session_options *options)
 {
 	struct bpf_program *program;
@@ -87,12 +84,9 @@ static void choose_programs(struct trace_bpf *skeleton, const struct session_opt
 	bpf_object__for_each_program(program, skeleton->obj) {
 		if (is_mapping_program(program))
 			bpf_program__set_autoload(program, options->mappings);
-		if (!is_object_program(skeleton, program))
-			continue;
-		bpf_program__set_autoload(program, options->plan);
-		if (options->features->list[FEATURE_UPROBE_MULTI].present)
-			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
 	}
+	if (options->features->list[FEATURE_UPROBE_MULTI].present)
+		bpf_program__set_expected_attach_type(skeleton->progs.pymalloc_site, BPF_TRACE_UPROBE_MULTI);
 }
 
 static void *map_pool(const struct bpf_map *map, size_t bytes, int protection)
@@ -187,59 +181,48 @@ static int file_offset(const struct session_options *options, uint64_t address, 
 	return err;
 }
 
-static int attach_multi(struct session *session, const struct session_options *options, unsigned long *offsets,
-			__u64 *cookies)
+static int attach_multi(struct session *session, const struct session_options *options,
+			const unsigned long *offsets, const __u64 *cookies)
 {
-	const struct probe_plan *plan = options->plan;
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, sites, .offsets = offsets, .cookies = cookies, .cnt = plan->n_sites);
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, slow, .offsets = &offsets[plan->n_sites], .cnt = 1, .retprobe = true);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cookies = cookies,
+		    .cnt = options->plan->n_sites);
 	char path[64];
-	int err;
 
 	probe_path(options, path);
-	err = add_link(&session->links, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
-								 path, NULL, &sites));
-	if (err)
-		return err;
-	return add_link(&session->links, bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_slow_path,
-								  options->pid, path, NULL, &slow));
+	return add_link(&session->links,
+			bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid, path, NULL,
+							 &opts));
 }
 
 /* One perf event per site, for kernels before 6.6. */
 static int attach_singly(struct session *session, const struct session_options *options,
 			 const unsigned long *offsets, const __u64 *cookies)
 {
-	const struct probe_plan *plan = options->plan;
-	LIBBPF_OPTS(bpf_uprobe_opts, slow, .retprobe = true);
 	char path[64];
 	int err = 0;
 
 	probe_path(options, path);
-	for (size_t i = 0; i < plan->n_sites && !err; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, site, .bpf_cookie = cookies[i]);
+	for (size_t i = 0; i < options->plan->n_sites && !err; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookies[i]);
 
-		err = add_link(&session->slow_links, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
-									options->pid, path, offsets[i], &site));
+		err = add_link(&session->slow_links,
+			       bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site, options->pid, path,
+							       offsets[i], &opts));
 	}
-	if (err)
-		return err;
-	return add_link(&session->slow_links, bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_slow_path,
-								 options->pid, path, offsets[plan->n_sites], &slow));
+	return err;
 }
 
-static int attach_objects(struct session *session, const struct session_options *options)
+static int attach_sites(struct session *session, const struct session_options *options)
 {
 	const struct probe_plan *plan = options->plan;
-	unsigned long *offsets = calloc(plan->n_sites + 1, sizeof(*offsets));
-	__u64 *cookies = calloc(plan->n_sites + 1, sizeof(*cookies));
+	unsigned long *offsets = calloc(plan->n_sites, sizeof(*offsets));
+	__u64 *cookies = calloc(plan->n_sites, sizeof(*cookies));
 	int err = offsets && cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < plan->n_sites && !err; i++) {
 		cookies[i] = plan->sites[i].cookie.value;
 		err = file_offset(options, plan->sites[i].address, &offsets[i]);
 	}
-	if (!err)
-		err = file_offset(options, plan->slow_path, &offsets[plan->n_sites]);
 	if (!err && options->features->list[FEATURE_UPROBE_MULTI].present)
 		err = attach_multi(session, options, offsets, cookies);
 	else if (!err)
@@ -282,11 +265,11 @@ static int attach(struct session *session, const struct session_options *options
 	err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid, strerror(-err));
-	if (options->plan) {
-		err = attach_objects(session, options);
+	if (options->plan->n_sites) {
+		err = attach_sites(session, options);
 		if (err)
 			return error__set(error, err, "failed to attach %zu probes to '%s': %s",
-					  options->plan->n_sites + 1, options->python->path, strerror(-err));
+					  options->plan->n_sites, options->python->path, strerror(-err));
 	}
 	if (options->mappings) {
 		err = attach_mappings(session);
@@ -377,6 +360,23 @@ struct session_pools session__pools(const struct session *session)
 	};
 }
 
+static uint32_t filled(const __u32 *next, uint32_t max)
+{
+	uint32_t n = __atomic_load_n(next, __ATOMIC_ACQUIRE);
+
+	return n < max ? n : max;
+}
+
+uint32_t session_pools__n_stacks(const struct session_pools *pools)
+{
+	return filled(&pools->state->next_stack, MAX_STACKS);
+}
+
+uint32_t session_pools__n_codes(const struct session_pools *pools)
+{
+	return filled(&pools->state->next_code, MAX_CODES);
+}
+
 static void add_counters(struct linger_counters *sum, const struct linger_counters *part)
 {
 	const __u64 *from = (const __u64 *)part;
@@ -420,7 +420,7 @@ int session__counters(const struct session *session, enum linger_domain domain, 
 		add_counters(ret_counters, &per_cpu[i]);
 	free(per_cpu);
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->dropped[LINGER_DROP_MISSED] = missed_runs(session);
+		ret_counters->skipped = missed_runs(session);
 	return err;
 }
 

@@ -22,11 +22,11 @@
 struct session_options {
 	const struct kernel_features *features;
 	const struct python *python;
-	const struct probe_plan *plan; /* NULL: no object domain */
+	const struct probe_plan *plan;
 	pid_t pid;
 	uint32_t tgid; /* of the target, in the initial pid namespace */
 	bool mappings; /* the mapping domain */
-	uint32_t max_live_pages; /* room in the live set */
+	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
 
 /* What user space reads of the kernel's pools, all mapped read-only. */
@@ -37,6 +37,10 @@ struct session_pools {
 	const struct linger_code *codes;
 	const char *text; /* chunks of LINGER_TEXT_CHUNK bytes */
 };
+
+/* How many stacks and code objects the pools hold; the kernel's counters may run past the end. */
+uint32_t session_pools__n_stacks(const struct session_pools *pools);
+uint32_t session_pools__n_codes(const struct session_pools *pools);
 
 struct session;
 

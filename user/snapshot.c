@@ -37,11 +37,6 @@ static void mapping_values(const struct mappings *mappings, uint32_t id, uint64_
 
 /* --- totals ------------------------------------------------------------------------------------------------ */
 
-static uint32_t stack_end(const struct session_pools *pools)
-{
-	return __atomic_load_n(&pools->state->next_stack, __ATOMIC_ACQUIRE);
-}
-
 static enum linger_domain stack_domain(const struct session_pools *pools, uint32_t id)
 {
 	return id < LINGER_FIRST_STACK ? id : pools->stacks[id].domain;
@@ -49,7 +44,7 @@ static enum linger_domain stack_domain(const struct session_pools *pools, uint32
 
 static void object_totals(const struct session_pools *pools, struct domain_totals *totals)
 {
-	for (uint32_t id = 0; id < stack_end(pools); id++) {
+	for (uint32_t id = 0; id < session_pools__n_stacks(pools); id++) {
 		uint64_t values[PROFILE_VALUES];
 
 		if (stack_domain(pools, id) != LINGER_DOMAIN_OBJECT)
@@ -73,7 +68,8 @@ static void mapping_totals(const struct mappings *mappings, struct domain_totals
 	/* Ranges are matched here and not in the kernel. */
 	totals->counters.recorded_allocs = sum.alloc_blocks;
 	totals->counters.unmatched_frees = mappings__unmatched(mappings);
-	totals->counters.matched_frees = totals->counters.seen_frees - totals->counters.unmatched_frees;
+	totals->counters.matched_frees = totals->counters.seen_frees -
+					 totals->counters.unmatched_frees - totals->counters.dropped_frees;
 }
 
 int snapshot__totals(const struct session *session, const struct mappings *mappings, enum linger_domain domain,
@@ -106,7 +102,7 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 {
 	const struct linger_stack *stack = &pools->stacks[id];
 	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
-	size_t n = 0, innermost = 0;
+	size_t n = 0;
 
 	if (id < LINGER_FIRST_STACK) {
 		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
@@ -114,10 +110,9 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 	}
 	if (stack->truncated)
 		frames[n++] = (struct profile_frame){.function = "[truncated]"};
-	while (innermost + 1 < stack->n_frames && !code_names__has_started(names, stack_frames[innermost]))
-		innermost++;
-	for (size_t i = stack->n_frames; i-- > innermost;)
-		frames[n++] = code_names__frame(names, stack_frames[i]);
+	for (size_t i = stack->n_frames; i-- > 0;)
+		if (code_names__has_started(names, stack_frames[i]))
+			frames[n++] = code_names__frame(names, stack_frames[i]);
 	if (!n)
 		frames[n++] = (struct profile_frame){.function = "[unknown]"};
 	return n;
@@ -129,7 +124,7 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 	struct profile_frame frames[LINGER_MAX_FRAMES + 1];
 	int err = 0;
 
-	for (uint32_t id = 0; id < stack_end(pools) && !err; id++) {
+	for (uint32_t id = 0; id < session_pools__n_stacks(pools) && !err; id++) {
 		enum linger_domain domain = stack_domain(pools, id);
 		uint64_t values[PROFILE_VALUES];
 

@@ -19,9 +19,10 @@ static json_t *make_domain(const struct domain_totals *totals)
 {
 	const struct linger_counters *c = &totals->counters;
 
-	return json_pack("{sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs, "seen_frees",
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs, "seen_frees",
 			 (json_int_t)c->seen_frees, "unmatched_frees", (json_int_t)c->unmatched_frees, "missed_frees",
-			 (json_int_t)c->missed_frees, "live_blocks", (json_int_t)totals->live_blocks, "live_bytes",
+			 (json_int_t)c->missed_frees, "dropped_frees", (json_int_t)c->dropped_frees, "lost_names",
+			 (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks", (json_int_t)totals->live_blocks, "live_bytes",
 			 (json_int_t)totals->live_bytes, "alloc_blocks", (json_int_t)totals->alloc_blocks, "alloc_bytes",
 			 (json_int_t)totals->alloc_bytes, "lost_stacks", (json_int_t)c->lost_stacks, "filtered",
 			 (json_int_t)c->filtered, "dropped", make_dropped(c));
@@ -46,11 +47,11 @@ static json_t *make_target(const struct recorder_summary *summary)
 int stats_json__write(const struct recorder_summary *summary, FILE *out)
 {
 	json_t *coverage = summary->coverage < 0 ? json_null() : json_real(summary->coverage);
-	json_t *stats = json_pack("{so so s{si si si si} sf sf sf sI so}", "domains", make_domains(summary), "coverage",
+	json_t *stats = json_pack("{so so s{si si si si} sf sf sf sI si so}", "domains", make_domains(summary), "coverage",
 				  coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
 				  (int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms",
 				  summary->attach_ms, "detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s,
-				  "kernel_bytes", (json_int_t)summary->kernel_bytes, "target", make_target(summary));
+				  "kernel_bytes", (json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target", make_target(summary));
 	int err;
 
 	if (!stats)

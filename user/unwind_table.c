@@ -12,6 +12,7 @@
 #define PE_DATAREL 0x30
 
 #define MAX_ENTRIES (4u << 20)
+#define MAX_FRAME_BYTES (256u << 20)
 #define CIE_BYTES 64 /* enough for the augmentation string and what comes before the encoding */
 
 struct header {
@@ -107,6 +108,8 @@ static int load_frames(struct reader *r, uint64_t header, const struct entry *en
 	}
 	r->frames_start = header + low;
 	r->frames_size = high - low + sizeof(struct fde);
+	if (r->frames_size > MAX_FRAME_BYTES)
+		return -ENOENT;
 	r->frames = malloc(r->frames_size);
 	if (!r->frames)
 		return -ENOMEM;

@@ -13,7 +13,8 @@ struct {
 	__type(value, __u64);
 } events SEC(".maps");
 
-static __always_inline int count_event(void)
+SEC("uprobe.multi")
+int count_site(struct pt_regs *ctx)
 {
 	__u32 zero = 0;
 	__u64 *n = bpf_map_lookup_elem(&events, &zero);
@@ -21,16 +22,4 @@ static __always_inline int count_event(void)
 	if (n)
 		++*n;
 	return 0;
-}
-
-SEC("uprobe.multi")
-int count_site(struct pt_regs *ctx)
-{
-	return count_event();
-}
-
-SEC("uretprobe.multi")
-int count_slow_path(struct pt_regs *ctx)
-{
-	return count_event();
 }

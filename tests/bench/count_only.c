@@ -17,28 +17,24 @@
 static int attach(struct count_only_bpf *skeleton, const struct python *python, const struct probe_plan *plan,
 		  pid_t pid)
 {
-	unsigned long *offsets = calloc(plan->n_sites + 1, sizeof(*offsets));
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, sites, .offsets = offsets, .cnt = plan->n_sites);
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, slow, .offsets = offsets ? &offsets[plan->n_sites] : NULL, .cnt = 1,
-		    .retprobe = true);
+	unsigned long *offsets = calloc(plan->n_sites, sizeof(*offsets));
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cnt = plan->n_sites);
 	char path[64];
 
 	if (!offsets)
 		return -ENOMEM;
-	for (size_t i = 0; i <= plan->n_sites; i++) {
-		uint64_t address = i < plan->n_sites ? plan->sites[i].address : plan->slow_path, offset;
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		uint64_t offset;
 
-		if (elf_image__offset(python->image, address, &offset))
+		if (elf_image__offset(python->image, plan->sites[i].address, &offset))
 			return -EFAULT;
 		offsets[i] = offset;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", elf_image__fd(python->image));
 	skeleton->links.count_site =
-		bpf_program__attach_uprobe_multi(skeleton->progs.count_site, pid, path, NULL, &sites);
-	skeleton->links.count_slow_path =
-		bpf_program__attach_uprobe_multi(skeleton->progs.count_slow_path, pid, path, NULL, &slow);
+		bpf_program__attach_uprobe_multi(skeleton->progs.count_site, pid, path, NULL, &opts);
 	free(offsets);
-	return skeleton->links.count_site && skeleton->links.count_slow_path ? 0 : -errno;
+	return skeleton->links.count_site ? 0 : -errno;
 }
 
 static unsigned long long sum_events(const struct count_only_bpf *skeleton)
@@ -72,12 +68,12 @@ static int run(pid_t pid, double seconds, struct error *error)
 		err = python__inspect(target, reader, &python, error);
 	if (err)
 		return err;
-	err = probe_plan__make(python.image, python.code_dealloc, &plan);
+	err = probe_plan__make(python.image, true, python.code_dealloc, &plan);
 	if (!err)
 		err = attach(skeleton, &python, &plan, pid);
 	if (err)
 		return error__set(error, err, "failed to attach: %s", strerror(-err));
-	fprintf(stderr, "count_only: counting at %zu sites\n", plan.n_sites + 1);
+	fprintf(stderr, "count_only: counting at %zu sites\n", plan.n_sites);
 	usleep(seconds * 1e6);
 	printf("events %llu\n", sum_events(skeleton));
 	count_only_bpf__destroy(skeleton);

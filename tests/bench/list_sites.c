@@ -9,7 +9,7 @@
 #include "elf_image.h"
 #include "probe_plan.h"
 
-static const char *const kinds[] = {"pop", "push", "code"};
+static const char *const kinds[] = {"pop", "push", "slow", "code"};
 
 static void print_site(const struct probe_site *site)
 {
@@ -29,16 +29,15 @@ int main(int argc, char **argv)
 	}
 	err = elf_image__open(open(argv[1], O_RDONLY | O_CLOEXEC), &image);
 	if (!err)
-		err = probe_plan__make(image, 0, &plan);
+		err = probe_plan__make(image, true, 0, &plan);
 	if (err) {
 		fprintf(stderr, "list_sites: %s: %s\n", argv[1], strerror(-err));
 		return 1;
 	}
-	printf("slow 0x%" PRIx64 "\n", plan.slow_path);
 	for (size_t i = 0; i < plan.n_sites; i++)
 		print_site(&plan.sites[i]);
-	fprintf(stderr, "%s: %zu pops, %zu pushes, %zu unlocated\n", argv[1], plan.n_pops, plan.n_pushes,
-		plan.n_unlocated);
+	fprintf(stderr, "%s: %zu pops, %zu pushes, %zu slow, %zu unlocated\n", argv[1], plan.n_pops, plan.n_pushes,
+		plan.n_slow, plan.n_unlocated);
 	probe_plan__free(&plan);
 	elf_image__free(image);
 	return 0;

@@ -111,8 +111,10 @@ static void show_code(void)
 	SHOW("code_line_table", offsetof(PyCodeObject, co_lnotab));
 #endif
 #if PY_VERSION_HEX >= 0x030b0000
+	SHOW("code_first_traceable", offsetof(PyCodeObject, _co_firsttraceable));
 	SHOW("code_instrs", offsetof(PyCodeObject, co_code_adaptive));
 #else
+	SHOW_WORD("code_first_traceable", "PY_NO_FIELD");
 	SHOW_WORD("code_instrs", "PY_NO_FIELD");
 #endif
 }

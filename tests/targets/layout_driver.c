@@ -26,6 +26,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(layout, code_name);
 	SHOW(layout, code_filename);
 	SHOW(layout, code_line_table);
+	SHOW(layout, code_first_traceable);
 	SHOW(layout, code_instrs);
 	SHOW(layout, unicode_length);
 	SHOW(layout, unicode_state);

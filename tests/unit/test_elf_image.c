@@ -282,6 +282,14 @@ static void test_build_id(void **state)
 	assert_string_equal(elf_image__build_id(image), "deadbeef00010203");
 	elf_image__free(image);
 
+	/* Longer than any build id. */
+	note.header.n_descsz = 40;
+	memcpy(file.bytes, &note, sizeof(note));
+	file.extra.p_filesz = 16 + 40;
+	image = open_file(&file);
+	assert_string_equal(elf_image__build_id(image), "");
+	elf_image__free(image);
+
 	/* A note that claims more than there is. */
 	note.header.n_descsz = 4000;
 	memcpy(file.bytes, &note, sizeof(note));
@@ -362,14 +370,26 @@ static void test_symbols(void **state)
 static void test_pointer(void **state)
 {
 	struct elf_image *image = open_self();
-	uint64_t value;
+	uint64_t value, offset, function = address_of(image, "known_function");
+	uint64_t pointer = address_of(image, "known_pointer");
+	size_t len;
+	uint8_t *bytes = read_own_executable(&len);
 
 	assert_int_not_equal(own_bias(), 0); /* else nothing is relocated and nothing is tested */
-	assert_int_equal(elf_image__pointer(image, address_of(image, "known_pointer"), &value), 0);
-	assert_int_equal(value, address_of(image, "known_function"));
+	assert_int_equal(elf_image__pointer(image, pointer, &value), 0);
+	assert_int_equal(value, function);
 	assert_int_equal(elf_image__pointer(image, address_of(image, "known_constant"), &value), 0);
 	assert_int_equal(value, known_constant);
+
+	/* Linkers differ in what they leave in place; the relocation is what counts. */
+	assert_int_equal(elf_image__offset(image, pointer, &offset), 0);
+	memset(bytes + offset, 0xee, sizeof(value));
 	elf_image__free(image);
+	assert_int_equal(open_bytes(bytes, len, &image), 0);
+	assert_int_equal(elf_image__pointer(image, pointer, &value), 0);
+	assert_int_equal(value, function);
+	elf_image__free(image);
+	free(bytes);
 }
 
 static void test_functions(void **state)
@@ -405,6 +425,47 @@ static void test_functions(void **state)
 					 address_of(image, "known_constant") + 8};
 	assert_int_equal(elf_image__code(image, &function, &code), -EFAULT);
 	elf_image__free(image);
+}
+
+/* The file offset of a function's FDE, by way of the sorted table in .eh_frame_hdr. */
+static uint64_t find_fde(const uint8_t *bytes, uint64_t function)
+{
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)bytes;
+	const Elf64_Phdr *segment = (const Elf64_Phdr *)(bytes + header->e_phoff);
+	int32_t entry[2];
+
+	while (segment->p_type != PT_GNU_EH_FRAME)
+		segment++;
+	for (uint64_t at = segment->p_offset + 12; at < segment->p_offset + segment->p_filesz;
+	     at += sizeof(entry)) {
+		memcpy(entry, bytes + at, sizeof(entry));
+		if (segment->p_vaddr + entry[0] == function)
+			return segment->p_offset + entry[1];
+	}
+	fail();
+	return 0;
+}
+
+/* A function that claims the next ones' bytes: these are dropped, and what remains does not overlap. */
+static void test_overlapping(void **state)
+{
+	struct elf_image *image = open_self();
+	uint64_t function = address_of(image, "known_function");
+	const struct elf_function *functions;
+	size_t len, n, n_sound;
+	uint8_t *bytes = read_own_executable(&len);
+	uint32_t size = 4000;
+
+	assert_int_equal(elf_image__functions(image, &functions, &n_sound), 0);
+	elf_image__free(image);
+	memcpy(bytes + find_fde(bytes, function) + 12, &size, sizeof(size));
+	assert_int_equal(open_bytes(bytes, len, &image), 0);
+	assert_int_equal(elf_image__functions(image, &functions, &n), 0);
+	assert_true(n < n_sound);
+	for (size_t i = 1; i < n; i++)
+		assert_true(functions[i - 1].end <= functions[i].start);
+	elf_image__free(image);
+	free(bytes);
 }
 
 /* As /proc/PID/maps tells it: where the mapping begins that holds the function, and its offset in the file.
@@ -516,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_symbols),
 		cmocka_unit_test(test_pointer),
 		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_overlapping),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_damaged),
 	};

@@ -153,6 +153,12 @@ static const struct fixture assembled_pops[] = {
 	 .code = {{0x1000, "488b4208488b0848894a084885c97404830201c3830201c3"}},
 	 .site = SITE(0x100e, SITE_POP, SITE_IN_REGISTER, SITE_RAX, 0)},
 
+	/* mov 8(%rdx),%rax; mov (%rax),%rcx; mov %rcx,8(%rdx); test %rcx,%rcx; je 1f; ret; 1: addl $1,(%rdx);
+	   ret */
+	{"the count is seen only where the jump leads",
+	 .code = {{0x1000, "488b4208488b0848894a084885c97401c3830201c3"}},
+	 .site = SITE(0x100e, SITE_POP, SITE_IN_REGISTER, SITE_RAX, 0)},
+
 	/* mov 8(%rdx),%rax; incl (%rdx); mov (%rax),%rcx; mov %rcx,8(%rdx); cmpq $0,8(%rdx); jne; ret */
 	{"the test is a comparison of the new head in memory",
 	 .code = {{0x1000, "488b4208ff02488b0848894a0848837a08007500c3"}},
@@ -202,6 +208,12 @@ static const struct fixture pushes[] = {
 		  {0x5756e0, "488b4a0848890b48895a08e95bfdffff"}},
 	 .site = SITE(0x575455, SITE_PUSH, SITE_IN_REGISTER, SITE_RBX, 0)},
 
+	/* mov 8(%rdx),%rax; mov %rax,-0x10(%rdi); lea -0x10(%rdi),%r8; mov %r8,8(%rdx); subl $1,(%rdx); test;
+	   je */
+	{"the object's register is not the block's (gas 2.40)",
+	 .code = {{0x1000, "488b4208488947f04c8d47f04c894208832a014885c07400c3"}},
+	 .site = SITE(0x1016, SITE_PUSH, SITE_IN_REGISTER, SITE_R8, 0)},
+
 	/* the same with only the copy that jumps back */
 	{BOOKWORM "the link is in another part of the function",
 	 .code = {{0x57544b, "8b0283e80189024885c90f844b060000"},
@@ -222,6 +234,10 @@ static const struct fixture joins[] = {
 	 .code = {{0x1000, "85ff7509488b4208488b08eb07488b5a08488b0b48894a088302014885c97400c3"}},
 	 .n_unlocated = 1},
 
+	/* mov 8(%rdx),%rax; addl; mov %rax,0(%rbp); mov (%rax),%rax; mov %rax,8(%rdx); test %rax,%rax; je */
+	{"where rbp points is no slot: with frame pointers the caller's rbp is there",
+	 .code = {{0x1000, "488b420883020148894500488b00488942084885c07400c3"}}, .n_unlocated = 1},
+
 	/* mov 8(%rdx),%rax; addl; mov %rax,(%rsp); mov (%rax),%rax; mov %rax,8(%rdx); push %rbx; test
 	   %rax,%rax; je */
 	{"the stack pointer moved away from the slot",
@@ -236,7 +252,7 @@ static const struct fixture slow_paths[] = {
 	 .initialises_pools = true},
 	{"another size class: movl $0xfffe,0x24(%rax)", .code = {{0x1000, "c74024feff0000"}}},
 	{"another field: movl $0xffff,0x20(%rax)", .code = {{0x1000, "c74020ffff0000"}}},
-	{"another width: movw $0xffff,0x24(%rax)", .code = {{0x1000, "66c74024ffff"}}},
+	{"another width: movq $0xffff,0x24(%rax)", .code = {{0x1000, "48c74024ffff0000"}}},
 };
 
 static const struct fixture no_sites[] = {

@@ -58,6 +58,7 @@ static const struct py_layout expected_313 = {
 	.code_name = 128,
 	.code_filename = 112,
 	.code_line_table = 136,
+	.code_first_traceable = 184,
 	.code_instrs = 200,
 	.unicode_length = 16,
 	.unicode_state = 32,
@@ -136,6 +137,7 @@ static void test_real_debug_offsets(void **state)
 	assert_memory_equal(&layout, &expected_313, sizeof(layout));
 
 	expected_314.frame_owner = 74;
+	expected_314.code_first_traceable = 192;
 	expected_314.code_instrs = 208;
 	expected_314.code_tag_mask = 1;
 	assert_int_equal(get(14, debian_314, sizeof(debian_314), &layout), 0);
