@@ -143,7 +143,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
 unit: $(UNIT_BIN)
-	@tests/setup/run_unit.sh $(UNIT_BIN)
+	@tests/run.sh --unit
 
 test: setup
 	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs every test that is built: run.sh [--integration] [PYTEST OPTION...]
+# Runs every test that is built: run.sh [--unit | --integration] [PYTEST OPTION...]
 # Last line: `N passed, N failed, N skipped`, unit and integration tests together. Fails if a test fails.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -25,7 +25,8 @@ run_unit_program() {
 	"$1" > "$log" 2>&1
 	local result=$?
 	program_failed=$(sum_cmocka FAILED)
-	if [ $result != 0 ]; then
+	# A program that passes nothing has not tested anything, whatever it returns.
+	if [ $result != 0 ] || [ "$(sum_cmocka PASSED)" = 0 ]; then
 		cat "$log"
 		[ "$program_failed" = 0 ] && program_failed=1
 		status=1
@@ -61,12 +62,15 @@ run_integration() {
 	fi
 }
 
-if [ "${1:-}" = --integration ]; then
+what=both
+case "${1:-}" in
+--unit | --integration)
+	what=${1#--}
 	shift
-else
-	run_unit
-fi
-run_integration "$@"
+	;;
+esac
+[ "$what" = integration ] || run_unit
+[ "$what" = unit ] || run_integration "$@"
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-void print_error(const struct error *error)
+void report_error(const struct error *error)
 {
 	fprintf(stderr, "linger: %s\n", error->message);
 	if (error->hint[0])

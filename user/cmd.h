@@ -22,7 +22,7 @@ int cmd_record(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Prints "linger: message" and "hint: hint" on stderr. */
-void print_error(const struct error *error);
+void report_error(const struct error *error);
 
 /* The exit status that a module's error calls for. */
 enum exit_status error_status(int err);

@@ -509,6 +509,6 @@ int cmd_record(int argc, char **argv)
 	err = record(&args, &error);
 	if (!err)
 		return STATUS_OK;
-	print_error(&error);
+	report_error(&error);
 	return error_status(err);
 }

@@ -5,8 +5,9 @@
 #                                packages.sh --install          installs everything (build and test), root
 set -eu
 
+here=$(dirname "$0")
 build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzydis-dev libjansson-dev"
-tests="libcmocka-dev python3-pytest binutils debootstrap python3 libpython3.11 libpython3.11-dev chromium chromium-driver
+tests="libcmocka-dev python3-pytest binutils debootstrap python3 libpython3-dev pypy3 chromium chromium-driver
 python3-selenium"
 demo="python3-fastapi uvicorn apache2-utils"
 
@@ -44,8 +45,7 @@ add_backports() {
 	. /etc/os-release
 	[ "${VERSION_CODENAME:-}" = bookworm ] || return 0
 	apt-cache policy 2>/dev/null | grep -q bookworm-backports && return 0
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | grep debian | head -n 1)
-	echo "deb ${mirror:-http://deb.debian.org/debian/} bookworm-backports main" > /etc/apt/sources.list.d/linger-backports.list
+	echo "deb $("$here/mirror.sh") bookworm-backports main" > /etc/apt/sources.list.d/linger-backports.list
 	apt-get update -qq
 }
 
@@ -61,9 +61,10 @@ install_all() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	add_backports
+	# What a release does not have, its tests count as skipped; what building needs is checked below.
 	known_wanted=""
 	for package in $wanted; do
-		known "$package" && known_wanted="$known_wanted $package"
+		if known "$package"; then known_wanted="$known_wanted $package"; fi
 	done
 	echo "linger: installing$known_wanted"
 	if libbpf_is_old; then
@@ -73,6 +74,7 @@ install_all() {
 	fi
 	# shellcheck disable=SC2086
 	apt-get install -y -qq --no-install-recommends $known_wanted >/dev/null
+	check
 }
 
 case "${1:-}" in

@@ -5,9 +5,10 @@
 # ${LINGER_TEST_CACHE:-/var/cache/linger-tests}. A folder that is complete has a file `.done`.
 # Needs root and Debian's mirror. What cannot be made is said, and the tests count it as skipped.
 set -u
+cd "$(dirname "$0")/../.." || exit 1
 
 cache=${LINGER_TEST_CACHE:-/var/cache/linger-tests}
-mirror=${LINGER_TEST_MIRROR:-http://deb.debian.org/debian}
+mirror=${LINGER_TEST_MIRROR:-$(tests/setup/mirror.sh)}
 scripts=/usr/share/debootstrap/scripts
 
 # Debian 12's debootstrap does not know the releases after it; they are set up like sid.

@@ -539,6 +539,7 @@ static void test_two_slow_paths(void **state)
 	struct scene scene = scene_new();
 
 	memcpy(scene.alloc_code + 50, pool_init, sizeof(pool_init));
+	put_branch(&scene.forgery, scene.caller, 40, 0xe8, scene.alloc);
 	check_scene(&scene, -ENOENT, 0, 0);
 	forgery_free(&scene.forgery);
 }

@@ -205,7 +205,6 @@ static size_t count_with(size_t at, const void *patch, size_t len)
 /* FDEs of an unusual CIE are left out, those of others stay. */
 static void test_unusual_cie(void **state)
 {
-	uint8_t endless[256];
 	size_t all = count_with(0, "", 0);
 
 	assert_string_equal((const char *)own_bytes + own_frames.sh_offset + AUGMENTATION, "zR");
@@ -216,11 +215,61 @@ static void test_unusual_cie(void **state)
 	assert_true(count_with(AUGMENTATION, "eh", 2) < all);               /* without a size */
 	assert_true(count_with(AUGMENTATION, "z", 2) < all);                /* without an encoding */
 	assert_true(count_with(AUGMENTATION, "zXR", 4) < all); /* with something unknown before it */
-	/* Numbers and names that do not end. */
-	memset(endless, 0x80, sizeof(endless));
-	assert_true(count_with(AUGMENTATION + 3, endless, sizeof(endless)) < all);
-	memset(endless, 'z', sizeof(endless));
-	assert_true(count_with(AUGMENTATION, endless, sizeof(endless)) < all);
+}
+
+/* CIEs of our own: only their first 64 bytes are looked at. Symbols, so that they can be found in the file.
+ */
+const uint8_t sound_cie[64] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b};
+const uint8_t long_numbers_cie[64] = {20,  0, 0,    0,    0, 0,    0,    0,  1, 'z',
+				      'R', 0, 0x81, 0x80, 0, 0xf8, 0x7f, 16, 1, 0x1b};
+const uint8_t personality_cie[64] = {20, 0, 0,    0,  0, 0,    0, 0, 1, 'z', 'P',  'L', 'R',
+				     0,  1, 0x78, 16, 7, 0x9b, 1, 2, 3, 4,   0x1b, 0x1b};
+const uint8_t endless_number_cie[64] = {[9] = 'z', 'R', 0, [12 ... 63] = 0x80};
+const uint8_t endless_name_cie[64] = {[9] = 'z', [10 ... 63] = 'S'};
+const uint8_t cut_cie[64] = {[9] = 'z', [10 ... 57] = 'S', 'P', 'R', 0, 1, 1, 1};
+
+/* Whether main's range is still found when its FDE refers to another CIE. */
+static bool is_found_with(const char *cie)
+{
+	uint8_t *copy = malloc(own_len);
+	uint64_t main_address, cie_address;
+	struct unwind_range *ranges;
+	struct elf_image *image = open_bytes(own_bytes);
+	bool found = false;
+	int32_t entry[2];
+	size_t n;
+
+	assert_int_equal(elf_image__symbol(image, "main", &main_address, NULL), 0);
+	assert_int_equal(elf_image__symbol(image, cie, &cie_address, NULL), 0);
+	elf_image__free(image);
+	memcpy(copy, own_bytes, own_len);
+	for (uint64_t at = own_header.p_offset + 12; at < own_header.p_offset + own_header.p_filesz;
+	     at += 8) {
+		uint32_t back;
+
+		memcpy(entry, own_bytes + at, sizeof(entry));
+		back = own_header.p_vaddr + entry[1] + 4 - cie_address;
+		if (own_header.p_vaddr + entry[0] == main_address)
+			memcpy(copy + own_header.p_offset + entry[1] + 4, &back, sizeof(back));
+	}
+	image = open_bytes(copy);
+	assert_int_equal(read_ranges(image, &ranges, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		found |= ranges[i].start == main_address;
+	free(ranges);
+	elf_image__free(image);
+	free(copy);
+	return found;
+}
+
+static void test_cies(void **state)
+{
+	assert_true(is_found_with("sound_cie"));
+	assert_true(is_found_with("long_numbers_cie"));
+	assert_true(is_found_with("personality_cie"));
+	assert_false(is_found_with("endless_number_cie"));
+	assert_false(is_found_with("endless_name_cie"));
+	assert_false(is_found_with("cut_cie"));
 }
 
 /* One pattern of damage at a time: whatever comes out, it does not read where it must not. */
@@ -275,8 +324,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_functions), cmocka_unit_test(test_all_entries),
 		cmocka_unit_test(test_unusual_headers), cmocka_unit_test(test_no_header),
-		cmocka_unit_test(test_unusual_cie),     cmocka_unit_test(test_damaged_header),
-		cmocka_unit_test(test_damaged_frames),
+		cmocka_unit_test(test_unusual_cie),     cmocka_unit_test(test_cies),
+		cmocka_unit_test(test_damaged_header),  cmocka_unit_test(test_damaged_frames),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
