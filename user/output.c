@@ -24,6 +24,13 @@ static void free_output(struct output *output)
 }
 
 /* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 static bool is_special(const char *path)
 {
 	struct stat st;
@@ -68,6 +75,8 @@ int output__check(const char *path, bool force, struct error *error)
 	directory = dirname(copy);
 	if (is_special(path)) {
 		err = 0;
+	} else if (is_directory(path)) {
+		err = error__set(error, -EISDIR, "failed to write '%s': it is a directory", path);
 	} else if (!force && !access(path, F_OK)) {
 		err = error__set(error, -EEXIST, "failed to write '%s': it exists", path);
 		error__hint(error, "choose another name, or overwrite it with --force");

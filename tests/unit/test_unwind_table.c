@@ -223,7 +223,7 @@ const uint8_t sound_cie[64] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78,
 const uint8_t long_numbers_cie[64] = {20,  0, 0,    0,    0, 0,    0,    0,  1, 'z',
 				      'R', 0, 0x81, 0x80, 0, 0xf8, 0x7f, 16, 1, 0x1b};
 const uint8_t personality_cie[64] = {20, 0, 0,    0,  0, 0,    0, 0, 1, 'z', 'P',  'L', 'R',
-				     0,  1, 0x78, 16, 7, 0x9b, 1, 2, 3, 4,   0x1b, 0x1b};
+				     0,  1, 0x78, 16, 7, 0x9b, 1, 2, 3, 4,   0xff, 0x1b};
 const uint8_t endless_number_cie[64] = {[9] = 'z', 'R', 0, [12 ... 63] = 0x80};
 const uint8_t endless_name_cie[64] = {[9] = 'z', [10 ... 63] = 'S'};
 const uint8_t cut_cie[64] = {[9] = 'z', [10 ... 57] = 'S', 'P', 'R', 0, 1, 1, 1};
@@ -313,7 +313,7 @@ static void test_damaged_frames(void **state)
 	fuzz(own_frames.sh_offset, own_frames.sh_size, 0x55aa55aa12345678, &n_failed, &n_fewer);
 	assert_int_equal(n_failed, 0);
 	assert_true(n_fewer > 10);
-	/* The first CIE, which most FDEs belong to. */
+	/* The first CIE. */
 	fuzz(own_frames.sh_offset, 24, 0x77777777deadbeef, &n_failed, &n_fewer);
 	assert_int_equal(n_failed, 0);
 	assert_true(n_fewer > 10);
