@@ -63,10 +63,11 @@ $(BUILD)/.packages:
 
 # --- BPF --------------------------------------------------------------------------------------------------
 
-# The running kernel's types where it has BTF; otherwise the few that the programs use (CO-RE relocates both).
+# The running kernel's types where it has BTF; otherwise, or with MINIMAL=1, the few that the programs use (CO-RE
+# relocates both).
 $(BUILD)/vmlinux.h: bpf/vmlinux_minimal.h | $(BUILD)/.packages
 	$(call say,BTF,$@)
-	$(Q)if [ -r /sys/kernel/btf/vmlinux ]; then \
+	$(Q)if [ -z "$(MINIMAL)" ] && [ -r /sys/kernel/btf/vmlinux ]; then \
 		$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@; \
 	else cp $< $@; fi
 

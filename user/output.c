@@ -23,7 +23,6 @@ static void free_output(struct output *output)
 	free(output);
 }
 
-/* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
 static bool is_directory(const char *path)
 {
 	struct stat st;
@@ -31,6 +30,7 @@ static bool is_directory(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
+/* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
 static bool is_special(const char *path)
 {
 	struct stat st;
