@@ -3,8 +3,8 @@
 #define LINGER_CODE_TABLE_BPF_H
 
 /*
- * Code objects: what a frame's function is called, where it is written, and its line table. Each is read once,
- * when a stack first shows it, so that the names survive the code object and the target.
+ * Code objects: what a frame's function is called, where it is written, and its line table. Each is read
+ * once, when a stack first shows it, so that the names survive the code object and the target.
  */
 
 #include "code_generation.bpf.h"
@@ -61,8 +61,9 @@ static __noinline int read_str(__u64 object, struct text_ref *ret_ref, __u8 *ret
 		return -1;
 	if (length > LINGER_MAX_NAME_BYTES / kind)
 		length = LINGER_MAX_NAME_BYTES / kind;
-	data = object + (state >> linger_config.py.unicode_ascii_shift & 1 ? linger_config.py.unicode_ascii
-								    : linger_config.py.unicode_compact);
+	data = object + (state >> linger_config.py.unicode_ascii_shift & 1
+				 ? linger_config.py.unicode_ascii
+				 : linger_config.py.unicode_compact);
 	*ret_kind = kind;
 	return copy_text(data, length * kind, ret_ref) ? 0 : -1;
 }
@@ -111,8 +112,8 @@ static __always_inline void read_code(__u64 code, struct linger_code *info)
 	info->flags = flags;
 }
 
-/* The id of a code object; LINGER_NO_CODE when there is no room for another. Global, so that the verifier looks at
- * it once and not once per frame. */
+/* The id of a code object; LINGER_NO_CODE when there is no room for another. Global, so that the verifier
+ * looks at it once and not once per frame. */
 __noinline __u32 code_table__intern(__u64 code, __u32 generation)
 {
 	struct code_key key = {.address = code, .generation = generation};

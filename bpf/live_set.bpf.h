@@ -3,10 +3,11 @@
 #define LINGER_LIVE_SET_BPF_H
 
 /*
- * The live set: every block seen allocated and not yet freed, with its stack and size (layout in trace.h). Its
- * stretches are in a plain hash, which refuses when it is full; an LRU would throw out the oldest blocks, and those are
- * the leaks. A stretch stays once it is there, so taking a block in or out is a look-up and one atomic exchange: half
- * the time of inserting and deleting an element per block, and less memory for all but the largest blocks.
+ * The live set: every block seen allocated and not yet freed, with its stack and size (layout in trace.h).
+ * Its stretches are in a plain hash, which refuses when it is full; an LRU would throw out the oldest blocks,
+ * and those are the leaks. A stretch stays once it is there, so taking a block in or out is a look-up and one
+ * atomic exchange: half the time of inserting and deleting an element per block, and less memory for all but
+ * the largest blocks.
  */
 
 #include "maps.bpf.h"
@@ -74,7 +75,8 @@ static __noinline long add_stretch(struct live_key *key)
 	return err == -E_EXIST ? 0 : err;
 }
 
-static __always_inline void live_set__alloc(__u64 address, __u32 bytes, __u32 stack_id, struct linger_counters *c)
+static __always_inline void live_set__alloc(__u64 address, __u32 bytes, __u32 stack_id,
+					    struct linger_counters *c)
 {
 	struct live_key key = live_key_of(address);
 	struct live_stretch *stretch = bpf_map_lookup_elem(&live_set, &key);

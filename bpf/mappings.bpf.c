@@ -2,9 +2,10 @@
 /*
  * The mapping domain: mmap, munmap, mremap and brk, at the tracepoints of these four system calls.
  *
- * A hash cannot answer "which mapping does this part belong to", so the ranges go to user space in order, through
- * a ring buffer; these calls are rare next to allocations. What a call removes can be handed out to another
- * thread before the call returns, so each event carries both times: removed as of begin_ns, added as of end_ns.
+ * A hash cannot answer "which mapping does this part belong to", so the ranges go to user space in order,
+ * through a ring buffer; these calls are rare next to allocations. What a call removes can be handed out to
+ * another thread before the call returns, so each event carries both times: removed as of begin_ns, added as
+ * of end_ns.
  */
 #include "stack_table.bpf.h"
 

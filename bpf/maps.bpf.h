@@ -162,7 +162,9 @@ static __always_inline struct linger_counters *get_counters(__u32 domain)
 	return bpf_map_lookup_elem(&counters, &domain);
 }
 
-/* A program can be preempted by another thread of the target on the same CPU: per-CPU counters need atomics. */
+/*
+ * A program can be preempted by another thread of the target on the same CPU: per-CPU counters need atomics.
+ */
 static __always_inline void count(__u64 *counter, __u64 n)
 {
 	__sync_fetch_and_add(counter, n);

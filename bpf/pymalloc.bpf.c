@@ -3,8 +3,8 @@
  * The object domain: probes on every copy of pymalloc's fast path, and behind every call of its slow path.
  *
  * At a pop the block has just left its pool's free list; its size class stands in the pool's header, which is
- * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the sites
- * are found.
+ * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the
+ * sites are found.
  */
 #include "code_generation.bpf.h"
 #include "live_set.bpf.h"
@@ -23,8 +23,8 @@ struct pool_tail {
 };
 
 /*
- * A register that is known only at run time. The verifier wants a constant offset in every load from the context;
- * the assembly keeps the compiler from merging the loads into one.
+ * A register that is known only at run time. The verifier wants a constant offset in every load from the
+ * context; the assembly keeps the compiler from merging the loads into one.
  */
 static __always_inline __u64 site_register(struct pt_regs *ctx, __u8 reg)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Reads the target's memory from a task iterator: no ptrace access check, so ptrace_scope does not matter, and
- * pages that are not resident are faulted in as the target itself would. Nothing is ever written to the target.
+ * Reads the target's memory from a task iterator: no ptrace access check, so ptrace_scope does not matter,
+ * and pages that are not resident are faulted in as the target itself would. Nothing is ever written to the
+ * target.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

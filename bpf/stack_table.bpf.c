@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Python stacks. Walking one is most of what an event costs, so the walk only hashes, and what is slow (names,
- * storing the frames) happens once per distinct stack.
+ * Python stacks. Walking one is most of what an event costs, so the walk only hashes, and what is slow
+ * (names, storing the frames) happens once per distinct stack.
  *
- * Reading the target's memory costs about 75 ns a call and hardly anything a byte (4 KiB: 105 ns). From 3.11 the
- * frames of a thread lie back to back, callers below callees; so the walk reads from the start of the page up to the
- * end of the frame at once, and finds the callers in what it has. It does not reach below the page: what is
- * there may not be mapped.
+ * Reading the target's memory costs about 75 ns a call and hardly anything a byte (4 KiB: 105 ns). From 3.11
+ * the frames of a thread lie back to back, callers below callees; so the walk reads from the start of the
+ * page up to the end of the frame at once, and finds the callers in what it has. It does not reach below the
+ * page: what is there may not be mapped.
  *
  * A stack is keyed by 128 bits of hash over its frames (code object, generation, instruction) and its domain,
  * as good as the frames themselves: among a million stacks two collide with a probability of 1e-27.
@@ -57,7 +57,8 @@ static __always_inline __u64 innermost_frame(void)
 
 	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
 		return 0;
-	if (linger_config.py.cframe_current != PY_NO_FIELD && !read_pointer(p + linger_config.py.cframe_current, &p))
+	if (linger_config.py.cframe_current != PY_NO_FIELD &&
+	    !read_pointer(p + linger_config.py.cframe_current, &p))
 		return 0;
 	return p;
 }
@@ -73,8 +74,8 @@ static __always_inline __u32 frame_read_start(void)
 }
 
 /*
- * A field in the words read of a frame. The difference is hidden from the compiler, which would otherwise subtract the
- * start from the pointer, and the verifier refuses that.
+ * A field in the words read of a frame. The difference is hidden from the compiler, which would otherwise
+ * subtract the start from the pointer, and the verifier refuses that.
  */
 static __always_inline const char *frame_field(const char *words, __u32 offset)
 {
@@ -86,7 +87,8 @@ static __always_inline const char *frame_field(const char *words, __u32 offset)
 
 static __always_inline void hash_frame(struct stack_key *key, const struct raw_frame *frame)
 {
-	__u64 a = key->hash[0], b = key->hash[1], where = (__u64)frame->generation << 32 | (__u32)frame->instr;
+	__u64 a = key->hash[0], b = key->hash[1],
+	      where = (__u64)frame->generation << 32 | (__u32)frame->instr;
 
 	a = (a ^ frame->code) * 0x9e3779b97f4a7c15ULL;
 	b = (b ^ where) * 0xc2b2ae3d27d4eb4fULL;
@@ -110,7 +112,7 @@ static __always_inline __s32 instr_offset(const char *words, __u64 code)
 
 struct cursor {
 	struct walk *walk;
-	__u64 frame;	    /* to be read next */
+	__u64 frame;        /* to be read next */
 	__u64 window_start; /* what walk->window shows of the target's memory */
 	__u64 window_end;
 	struct stack_key key;
@@ -198,7 +200,8 @@ static long store_frame(__u64 i, struct storing *storing)
 }
 
 /* Stores the frames of a new stack. False when the frame pool is full. */
-static __always_inline bool store_frames(struct walk *walk, struct linger_stack *info, struct linger_counters *c)
+static __always_inline bool store_frames(struct walk *walk, struct linger_stack *info,
+					 struct linger_counters *c)
 {
 	struct trace_state *state = get_state();
 	struct storing storing = {.walk = walk, .counters = c};

@@ -4,7 +4,8 @@
 
 #include "maps.bpf.h"
 
-/* The id of the current thread's Python stack; the domain's own id (counted as lost) when there is no room for it. */
+/* The id of the current thread's Python stack; the domain's own id (counted as lost) when there is no room
+ * for it. */
 extern __u32 stack_table__current(__u32 domain);
 
 #endif /* LINGER_STACK_TABLE_BPF_H */

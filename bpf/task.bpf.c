@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The target's life cycle: a pidfd tells when it ends; only the kernel tells that it became another program, and that
- * it forked. A child inherits the breakpoints: it is not recorded, but it pays for the traps.
+ * The target's life cycle: a pidfd tells when it ends; only the kernel tells that it became another program,
+ * and that it forked. A child inherits the breakpoints: it is not recorded, but it pays for the traps.
  */
 #include "maps.bpf.h"
 

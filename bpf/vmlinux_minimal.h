@@ -3,8 +3,8 @@
 #define __VMLINUX_H__
 
 /*
- * The kernel types that the programs use, and no others: for building where the running kernel has no BTF. Field
- * offsets mean nothing here; CO-RE finds the real ones when the programs are loaded.
+ * The kernel types that the programs use, and no others: for building where the running kernel has no BTF.
+ * Field offsets mean nothing here; CO-RE finds the real ones when the programs are loaded.
  */
 
 typedef unsigned char __u8;
@@ -51,7 +51,8 @@ enum {
 
 /* Of the architecture (asm/ptrace.h as the kernel names it): a fixed layout. */
 struct pt_regs {
-	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs,
+		flags, sp, ss;
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -20,7 +20,7 @@ enum linger_drop {
 #define LINGER_DROP_ENUM(id, name, help, hint) LINGER_DROP_##id,
 	LINGER_DROPS(LINGER_DROP_ENUM)
 #undef LINGER_DROP_ENUM
-	LINGER_DROP_REASONS,
+		LINGER_DROP_REASONS,
 };
 
 /*
@@ -40,8 +40,8 @@ struct linger_counters {
 	__u64 missed_frees;    /* blocks handed out again although no free was seen */
 	__u64 lost_stacks;     /* recorded, but the stack table had no room for a new stack */
 	__u64 lost_names;      /* code objects that found no room: their frames are [unknown] */
-	__u64 skipped;	       /* mapping calls of any process that the kernel let pass without running the program */
-	__u64 filtered;        /* hits of other processes that share the probed file */
+	__u64 skipped; /* mapping calls of any process that the kernel let pass without running the program */
+	__u64 filtered; /* hits of other processes that share the probed file */
 	__u64 dropped[LINGER_DROP_REASONS];
 	__u64 dropped_bytes[LINGER_DROP_REASONS]; /* where the size was known */
 };

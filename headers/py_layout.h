@@ -41,22 +41,24 @@ struct py_layout {
 	__u8 owner_c_stack;   /* an owner of this value or more: the frame only marks a C call */
 	__u8 instr_kind;      /* enum py_instr_kind */
 	__u8 line_table_kind; /* enum py_line_table */
-	__u8 code_tag_mask;   /* bits to clear in frame_code and frame_previous (1 on 3.14: tagged references) */
+	__u8 code_tag_mask;   /* bits to clear in frame_code and frame_previous (1 on 3.14: tagged references)
+			       */
 
 	/* PyCodeObject */
-	__u16 code_first_line; /* int */
-	__u16 code_name;       /* str: co_qualname where the version has it, else co_name */
-	__u16 code_filename;   /* str */
-	__u16 code_line_table; /* bytes */
-	__u16 code_first_traceable; /* int, units of two bytes: where a frame counts as running; PY_NO_FIELD up to 3.10 */
-	__u16 code_instrs;     /* first instruction inside the code object; PY_NO_FIELD up to 3.10 */
+	__u16 code_first_line;      /* int */
+	__u16 code_name;            /* str: co_qualname where the version has it, else co_name */
+	__u16 code_filename;        /* str */
+	__u16 code_line_table;      /* bytes */
+	__u16 code_first_traceable; /* int, units of two bytes: where a frame counts as running; PY_NO_FIELD
+				       up to 3.10 */
+	__u16 code_instrs;          /* first instruction inside the code object; PY_NO_FIELD up to 3.10 */
 
 	/* PyUnicodeObject, compact forms only (names in code objects always are) */
-	__u16 unicode_length; /* Py_ssize_t, code points */
-	__u16 unicode_state;  /* u32 bit field */
-	__u16 unicode_ascii;  /* characters of an ASCII string */
-	__u16 unicode_compact; /* characters of any other string */
-	__u8 unicode_kind_shift; /* state >> shift & 7 = bytes per character */
+	__u16 unicode_length;     /* Py_ssize_t, code points */
+	__u16 unicode_state;      /* u32 bit field */
+	__u16 unicode_ascii;      /* characters of an ASCII string */
+	__u16 unicode_compact;    /* characters of any other string */
+	__u8 unicode_kind_shift;  /* state >> shift & 7 = bytes per character */
 	__u8 unicode_ascii_shift; /* state >> shift & 1 = all ASCII */
 
 	/* PyBytesObject */

@@ -5,7 +5,7 @@
 /* The contract of the memory reader program (bpf/reader.bpf.c) with user space. */
 
 #define READER_MAX_REQUESTS 4096
-#define READER_MAX_BYTES 4096	      /* of one request */
+#define READER_MAX_BYTES 4096         /* of one request */
 #define READER_BUFFER_BYTES (1 << 20) /* of all requests of one run, a power of two */
 
 struct reader_request {
@@ -18,8 +18,8 @@ struct reader_request {
 
 struct reader_state {
 	__u32 n_requests;
-	__u32 done;   /* the target was met */
-	__u32 tgid;   /* of the target, in the initial pid namespace */
+	__u32 done; /* the target was met */
+	__u32 tgid; /* of the target, in the initial pid namespace */
 	__u32 pad;
 	struct reader_request requests[READER_MAX_REQUESTS];
 };

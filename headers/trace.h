@@ -7,20 +7,20 @@
  * sides compile it; fixed-width types only.
  *
  * A stack is a row of (code object, instruction offset) in `frame_pool`; what a code object is called and its
- * line table are in `code_info` and `text_pool`. The pools are plain arrays, filled from the front by an atomic
- * counter, that user space maps and reads without a system call.
+ * line table are in `code_info` and `text_pool`. The pools are plain arrays, filled from the front by an
+ * atomic counter, that user space maps and reads without a system call.
  */
 
 #include "counters.h"
 #include "domain.h"
 #include "py_layout.h"
 
-#define LINGER_MAX_FRAMES 256	  /* innermost frames kept of a stack */
-#define LINGER_TEXT_CHUNK 64	  /* bytes of one text_pool element */
-#define LINGER_MAX_NAME_BYTES 1024 /* of a function's or file's name */
+#define LINGER_MAX_FRAMES 256               /* innermost frames kept of a stack */
+#define LINGER_TEXT_CHUNK 64                /* bytes of one text_pool element */
+#define LINGER_MAX_NAME_BYTES 1024          /* of a function's or file's name */
 #define LINGER_MAX_TABLE_BYTES (256 * 1024) /* of a line table */
-#define LINGER_GENERATIONS 65536  /* slots of code_generations, a power of two */
-#define LINGER_SCRATCH_SLOTS 4	  /* frame walks under way on one CPU */
+#define LINGER_GENERATIONS 65536            /* slots of code_generations, a power of two */
+#define LINGER_SCRATCH_SLOTS 4              /* frame walks under way on one CPU */
 
 /* Stack ids below LINGER_FIRST_STACK are the domains' own: blocks whose stack found no room in the table. */
 #define LINGER_FIRST_STACK LINGER_DOMAINS
@@ -40,37 +40,52 @@ struct py_tls_path {
 _Static_assert(sizeof(struct py_tls_path) == 16, "py_tls_path is shared with BPF");
 
 struct trace_config {
-	__u32 tgid;	 /* of the target, in the initial pid namespace */
+	__u32 tgid;       /* of the target, in the initial pid namespace */
 	__u32 pool_bytes; /* pymalloc pool size, a power of two */
 	__u32 max_stacks;
 	__u32 max_frames; /* elements of frame_pool */
 	__u32 max_codes;
-	__u32 max_chunks; /* elements of text_pool */
-	__u32 frame_bytes; /* from the first of a frame's fields to the end of the last, at most PY_FRAME_BYTES */
+	__u32 max_chunks;  /* elements of text_pool */
+	__u32 frame_bytes; /* from the first of a frame's fields to the end of the last, at most
+			      PY_FRAME_BYTES */
 	__u32 pad;
 	struct py_tls_path tls;
 	struct py_layout py;
 };
 _Static_assert(sizeof(struct trace_config) == 96, "trace_config is shared with BPF");
 
-/* --- probe sites ------------------------------------------------------------------------------------------ */
+/* --- probe sites ------------------------------------------------------------------------------------ */
 
 enum site_kind {
-	SITE_POP,	   /* a block has just been taken off a pool's free list */
-	SITE_PUSH,	   /* a block is going back onto it */
+	SITE_POP,          /* a block has just been taken off a pool's free list */
+	SITE_PUSH,         /* a block is going back onto it */
 	SITE_SLOW_RESULT,  /* the slow path has returned a block, or NULL */
 	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
 };
 
 enum site_place {
 	SITE_IN_REGISTER, /* the block's address is in `reg` */
-	SITE_IN_MEMORY,	  /* at [reg + disp]: a spill slot, or the pool's own free list head */
+	SITE_IN_MEMORY,   /* at [reg + disp]: a spill slot, or the pool's own free list head */
 };
 
 /* Numbering of x86-64 general registers in a site: the encoding's own. */
 enum site_reg {
-	SITE_RAX, SITE_RCX, SITE_RDX, SITE_RBX, SITE_RSP, SITE_RBP, SITE_RSI, SITE_RDI,
-	SITE_R8, SITE_R9, SITE_R10, SITE_R11, SITE_R12, SITE_R13, SITE_R14, SITE_R15,
+	SITE_RAX,
+	SITE_RCX,
+	SITE_RDX,
+	SITE_RBX,
+	SITE_RSP,
+	SITE_RBP,
+	SITE_RSI,
+	SITE_RDI,
+	SITE_R8,
+	SITE_R9,
+	SITE_R10,
+	SITE_R11,
+	SITE_R12,
+	SITE_R13,
+	SITE_R14,
+	SITE_R15,
 };
 
 /* The probe's cookie: how to find the block at this site. */
@@ -86,12 +101,13 @@ union site_cookie {
 };
 _Static_assert(sizeof(union site_cookie) == 8, "a cookie is 64 bits");
 
-/* --- maps ------------------------------------------------------------------------------------------------- */
+/* --- maps ------------------------------------------------------------------------------------------- */
 
 /*
- * The live set is a shadow of the heap: for every stretch of it in which a block was seen allocated, a slot per 16
- * bytes, which is how blocks are aligned. A slot is 0 or holds the live block that begins there: stack id << 32 | size
- * in bytes. With 248 slots an element of the hash fills one of the kernel's 2 KiB allocations.
+ * The live set is a shadow of the heap: for every stretch of it in which a block was seen allocated, a slot
+ * per 16 bytes, which is how blocks are aligned. A slot is 0 or holds the live block that begins there: stack
+ * id << 32 | size in bytes. With 248 slots an element of the hash fills one of the kernel's 2 KiB
+ * allocations.
  */
 #define LINGER_SLOT_BYTES 16
 #define LINGER_STRETCH_SLOTS 248
@@ -160,7 +176,8 @@ struct linger_code {
 	__u8 filename_kind;
 	__u8 flags; /* enum code_flags */
 	__u8 pad;
-	__s32 first_traceable; /* index of the instruction at which a frame counts as running, in units of two bytes */
+	__s32 first_traceable; /* index of the instruction at which a frame counts as running, in units of two
+				  bytes */
 	__u32 pad2;
 	__u64 pad3;
 };

@@ -28,7 +28,7 @@ struct diagnosis {
 	struct probe_plan plan;
 };
 
-/* --- command line ------------------------------------------------------------------------------------------ */
+/* --- command line ------------------------------------------------------------------------------------ */
 
 struct arguments {
 	pid_t pid;
@@ -43,14 +43,14 @@ static const struct argp_option options[] = {
 	{},
 };
 
-static const char documentation[] =
-	"Tells whether this kernel, this user and this process can be traced, what is missing, and what to do about it. "
-	"Nothing is attached.\v"
-	"Examples:\n"
-	"  sudo linger doctor\n"
-	"  sudo linger doctor -p 1234\n"
-	"  sudo linger doctor -p 1234 --json\n\n"
-	"Exit status: 0 when 'linger record' would work, 2 when it would not.";
+static const char documentation[] = "Tells whether this kernel, this user and this process can be traced, "
+				    "what is missing, and what to do about it. "
+				    "Nothing is attached.\v"
+				    "Examples:\n"
+				    "  sudo linger doctor\n"
+				    "  sudo linger doctor -p 1234\n"
+				    "  sudo linger doctor -p 1234 --json\n\n"
+				    "Exit status: 0 when 'linger record' would work, 2 when it would not.";
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -75,7 +75,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* --- diagnosis --------------------------------------------------------------------------------------------- */
+/* --- diagnosis --------------------------------------------------------------------------------------- */
 
 static int plan_probes(struct diagnosis *d)
 {
@@ -86,7 +86,8 @@ static int plan_probes(struct diagnosis *d)
 	err = probe_plan__make(d->python.image, true, d->python.code_dealloc, &d->plan);
 	d->has_plan = !err;
 	if (err)
-		return error__set(&d->target_error, -EOPNOTSUPP, "failed to find pymalloc in '%s'", d->python.path);
+		return error__set(&d->target_error, -EOPNOTSUPP, "failed to find pymalloc in '%s'",
+				  d->python.path);
 	return 0;
 }
 
@@ -123,7 +124,7 @@ static bool is_fit(const struct diagnosis *d)
 	return d->kernel_ok && (!d->pid || d->target_ok);
 }
 
-/* --- text -------------------------------------------------------------------------------------------------- */
+/* --- text -------------------------------------------------------------------------------------------- */
 
 static const char *mark(const struct feature *feature)
 {
@@ -144,8 +145,10 @@ static void print_features(const struct diagnosis *d)
 		if (!feature->present && !feature->untold)
 			printf("  %-8s %-20s since Linux %s; %s\n", "", "", feature->since, feature->advice);
 	}
-	printf("user\n  %-8s %-20s %s\n", capability ? "MISSING" : "ok", capability ? capability : "capabilities",
-	       capability ? "run linger as root, for instance with sudo" : "loading programs, probing, reading /proc");
+	printf("user\n  %-8s %-20s %s\n", capability ? "MISSING" : "ok",
+	       capability ? capability : "capabilities",
+	       capability ? "run linger as root, for instance with sudo"
+			  : "loading programs, probing, reading /proc");
 }
 
 static void print_target(const struct diagnosis *d)
@@ -160,7 +163,8 @@ static void print_target(const struct diagnosis *d)
 		printf("  ok       probe sites          %zu pop, %zu push, %zu slow path\n", d->plan.n_pops,
 		       d->plan.n_pushes, d->plan.n_slow);
 	if (d->target_ok && !d->has_plan)
-		printf("  absent   probe sites          no pymalloc in use: the object domain would be empty\n");
+		printf("  absent   probe sites          no pymalloc in use: the object domain would be "
+		       "empty\n");
 	if (d->target_ok)
 		printf("  ok       reading memory       %s\n",
 		       d->reads_by_bpf ? "through a BPF iterator, whatever ptrace_scope is"
@@ -179,7 +183,7 @@ static void print_text(const struct diagnosis *d)
 	printf("%s\n", is_fit(d) ? "'linger record' will work." : "'linger record' will not work.");
 }
 
-/* --- JSON -------------------------------------------------------------------------------------------------- */
+/* --- JSON -------------------------------------------------------------------------------------------- */
 
 static json_t *make_features(const struct diagnosis *d)
 {
@@ -188,8 +192,9 @@ static json_t *make_features(const struct diagnosis *d)
 	for (int id = 0; id < FEATURES; id++) {
 		const struct feature *f = &d->features.list[id];
 
-		json_array_append_new(list, json_pack("{ss sb sb sb ss ss ss}", "name", f->name, "present", f->present,
-						      "untold", f->untold, "required", f->required, "purpose", f->purpose, "since", f->since,
+		json_array_append_new(list, json_pack("{ss sb sb sb ss ss ss}", "name", f->name, "present",
+						      f->present, "untold", f->untold, "required",
+						      f->required, "purpose", f->purpose, "since", f->since,
 						      "advice", f->advice));
 	}
 	return list;
@@ -200,28 +205,28 @@ static json_t *make_target(const struct diagnosis *d)
 	if (!d->pid)
 		return json_null();
 	if (!d->target_ok)
-		return json_pack("{si sb ss ss}", "pid", (int)d->pid, "ok", false, "error", d->target_error.message, "hint",
-				 d->target_error.hint);
+		return json_pack("{si sb ss ss}", "pid", (int)d->pid, "ok", false, "error",
+				 d->target_error.message, "hint", d->target_error.hint);
 	return json_pack("{si sb ss ss ss ss sb s{sI sI sI sI}}", "pid", (int)d->pid, "ok", true, "python",
-			 d->python.version, "path", d->python.path, "build", elf_image__build_id(d->python.image),
-			 "allocator", python_allocator__name(d->python.allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
-			 "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
-			 (json_int_t)d->plan.n_slow,
-			 "unlocated", (json_int_t)d->plan.n_unlocated);
+			 d->python.version, "path", d->python.path, "build",
+			 elf_image__build_id(d->python.image), "allocator",
+			 python_allocator__name(d->python.allocator), "reads_by_bpf", d->reads_by_bpf,
+			 "sites", "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes,
+			 "slow", (json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated);
 }
 
 static void print_json(const struct diagnosis *d)
 {
-	json_t *report = json_pack("{sb ss so ss? so}", "ok", is_fit(d), "kernel", d->kernel.release, "features",
-				   make_features(d), "missing_capability", kernel__missing_capability(), "target",
-				   make_target(d));
+	json_t *report = json_pack("{sb ss so ss? so}", "ok", is_fit(d), "kernel", d->kernel.release,
+				   "features", make_features(d), "missing_capability",
+				   kernel__missing_capability(), "target", make_target(d));
 
 	json_dumpf(report, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(report);
 }
 
-/* --- the command ------------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------------- */
 
 int cmd_doctor(int argc, char **argv)
 {

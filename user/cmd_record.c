@@ -37,25 +37,31 @@ struct arguments {
 	bool mapping_mode;
 };
 
-/* --- command line ------------------------------------------------------------------------------------------ */
+/* --- command line ------------------------------------------------------------------------------------ */
 
 enum { OPTION_MODE = 256, OPTION_DOMAIN, OPTION_VALUE, OPTION_STATS, OPTION_FORCE, OPTION_LIVE_MAX };
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process to record", 1},
-	{"duration", 'd', "SECONDS", 0, "record for so long; without it until Ctrl-C or until the process ends", 1},
-	{"output", 'o', "FILE", 0, "write to FILE; without it folded stacks to a pipe, a table to a terminal", 2},
+	{"duration", 'd', "SECONDS", 0,
+	 "record for so long; without it until Ctrl-C or until the process ends", 1},
+	{"output", 'o', "FILE", 0, "write to FILE; without it folded stacks to a pipe, a table to a terminal",
+	 2},
 	{"format", 'f', "FORMAT", 0, "folded, svg or text; without it by the ending of FILE", 2},
 	{"value", OPTION_VALUE, "VALUE", 0,
 	 "inuse_space (the default), inuse_objects, alloc_space or alloc_objects", 2},
 	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
 	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},
 	{"mode", OPTION_MODE, "MODE", 0,
-	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls only)", 3},
+	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
+	 "only)",
+	 3},
 	{"domain", OPTION_DOMAIN, "LIST", 0, "object,mapping: what to record (default: both)", 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
-	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little more than half, is "
-	 "taken as blocks are seen, and what finds no room is counted as dropped", 3},
+	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
+	 "more than half, is "
+	 "taken as blocks are seen, and what finds no room is counted as dropped",
+	 3},
 	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
 	{},
 };
@@ -66,8 +72,10 @@ static const char documentation[] =
 	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
-	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > heap.svg\n\n"
-	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on failure, "
+	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > "
+	"heap.svg\n\n"
+	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
+	"failure, "
 	"2 when this process, kernel or user cannot be traced, or the usage was wrong.";
 
 static long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
@@ -142,7 +150,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 	if (!args->renderer && args->output_path)
 		args->renderer = renderer__by_path(args->output_path);
 	if (!args->renderer && args->output_path)
-		argp_error(state, "cannot tell the format of '%s' from its ending: add -f folded, svg or text",
+		argp_error(state,
+			   "cannot tell the format of '%s' from its ending: add -f folded, svg or text",
 			   args->output_path);
 	if (!args->renderer)
 		args->renderer = isatty(STDOUT_FILENO) ? &render_text : &render_folded;
@@ -185,8 +194,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->force = true;
 		break;
 	case OPTION_LIVE_MAX:
-		args->recorder.live_max_mib =
-			parse_number(state, arg, 1, 1 << 20, "a number of MiB");
+		args->recorder.live_max_mib = parse_number(state, arg, 1, 1 << 20, "a number of MiB");
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is too much", arg);
@@ -200,7 +208,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* --- talk -------------------------------------------------------------------------------------------------- */
+/* --- talk -------------------------------------------------------------------------------------------- */
 
 static void announce(const struct recorder *recorder, const struct arguments *args)
 {
@@ -211,20 +219,28 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 	fprintf(stderr, "linger: recording process %d (Python %s)%s\n", s.pid, s.python_version,
 		args->duration_s > 0 ? "" : "; Ctrl-C ends it and writes the profile");
 	if (!s.allocator_is_pymalloc)
-		fprintf(stderr, "linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, the "
-				"object domain will be empty\n", s.allocator);
+		fprintf(stderr,
+			"linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, "
+			"the "
+			"object domain will be empty\n",
+			s.allocator);
 	else if (strcmp(s.allocator, "pymalloc"))
-		fprintf(stderr, "linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
-				"include what the hooks add\n", s.allocator);
+		fprintf(stderr,
+			"linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
+			"include what the hooks add\n",
+			s.allocator);
 	if (s.reads_by_ptrace)
 		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
 				"process_vm_readv, which needs the right to ptrace\n");
 	if (!args->verbose)
 		return;
-	fprintf(stderr, "linger: %s, build id %s, allocator %s\n", s.python_path, s.build_id[0] ? s.build_id : "none",
-		s.allocator);
-	fprintf(stderr, "linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold %s\n",
-		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms, render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+	fprintf(stderr, "linger: %s, build id %s, allocator %s\n", s.python_path,
+		s.build_id[0] ? s.build_id : "none", s.allocator);
+	fprintf(stderr,
+		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
+		"%s\n",
+		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms,
+		render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
 }
 
 static uint64_t sum_dropped(const struct linger_counters *c)
@@ -258,7 +274,8 @@ static void print_status(struct status *status, const struct recorder *recorder)
 	if (s.coverage >= 0)
 		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s.coverage * 100);
 	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s.elapsed_s,
-		render_count((events - status->last_events) / (s.elapsed_s - status->last_s), (char[RENDER_NUMBER_BYTES]){}),
+		render_count((events - status->last_events) / (s.elapsed_s - status->last_s),
+			     (char[RENDER_NUMBER_BYTES]){}),
 		render_bytes(live, (char[RENDER_NUMBER_BYTES]){}), dropped, coverage);
 	status->last_events = events;
 	status->last_s = s.elapsed_s;
@@ -277,13 +294,18 @@ static void print_losses(const struct recorder_summary *s)
 					linger_domain__name(domain), c->dropped[reason], drop__name(reason),
 					drop__help(reason), drop__hint(reason));
 		if (c->lost_stacks)
-			fprintf(stderr, "linger: %s: %llu blocks are shown as [stack table full]: too many different "
-					"stacks\n", linger_domain__name(domain), c->lost_stacks);
+			fprintf(stderr,
+				"linger: %s: %llu blocks are shown as [stack table full]: too many different "
+				"stacks\n",
+				linger_domain__name(domain), c->lost_stacks);
 		if (c->lost_names)
-			fprintf(stderr, "linger: %s: %llu frames are shown as [unknown]: too many different functions\n",
+			fprintf(stderr,
+				"linger: %s: %llu frames are shown as [unknown]: too many different "
+				"functions\n",
 				linger_domain__name(domain), c->lost_names);
 		if (c->dropped_frees)
-			fprintf(stderr, "linger: %s: %llu removals dropped: what they freed still counts as live\n",
+			fprintf(stderr,
+				"linger: %s: %llu removals dropped: what they freed still counts as live\n",
 				linger_domain__name(domain), c->dropped_frees);
 		if (c->skipped)
 			fprintf(stderr, "linger: %s: the kernel let %llu calls of any process pass unseen\n",
@@ -293,15 +315,19 @@ static void print_losses(const struct recorder_summary *s)
 				linger_domain__name(domain), c->missed_frees);
 	}
 	if (s->forks)
-		fprintf(stderr, "linger: the process forked %u times; its children are not recorded, but were slowed by the "
-				"same probes\n", s->forks);
+		fprintf(stderr,
+			"linger: the process forked %u times; its children are not recorded, but were slowed "
+			"by the "
+			"same probes\n",
+			s->forks);
 	if (s->coverage >= 0 && s->coverage < 0.995)
-		fprintf(stderr, "linger: the probes saw only %.1f %% of the allocations\n"
-				"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
+		fprintf(stderr,
+			"linger: the probes saw only %.1f %% of the allocations\n"
+			"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
 			s->coverage * 100);
 }
 
-/* --- notes in the profile ---------------------------------------------------------------------------------- */
+/* --- notes in the profile ---------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3))) add_note(struct profile *profile, const char *format, ...)
 {
@@ -319,19 +345,22 @@ static void add_domain_note(struct profile *profile, enum linger_domain domain, 
 	const struct linger_counters *c = &t->counters;
 
 	add_note(profile,
-		 "%s: %llu allocations seen = %" PRIu64 " recorded + %" PRIu64 " dropped; %llu frees seen, %llu of "
+		 "%s: %llu allocations seen = %" PRIu64 " recorded + %" PRIu64
+		 " dropped; %llu frees seen, %llu of "
 		 "them of older blocks; live %" PRIu64 " blocks, %s",
 		 linger_domain__name(domain), c->seen_allocs, t->alloc_blocks, sum_dropped(c), c->seen_frees,
-		 c->unmatched_frees, t->live_blocks, render_bytes(t->live_bytes, (char[RENDER_NUMBER_BYTES]){}));
+		 c->unmatched_frees, t->live_blocks,
+		 render_bytes(t->live_bytes, (char[RENDER_NUMBER_BYTES]){}));
 	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
 		if (c->dropped[reason])
-			add_note(profile, "%s: %llu dropped (%s): %s", linger_domain__name(domain), c->dropped[reason],
-				 drop__name(reason), drop__help(reason));
+			add_note(profile, "%s: %llu dropped (%s): %s", linger_domain__name(domain),
+				 c->dropped[reason], drop__name(reason), drop__help(reason));
 }
 
 static void add_notes(struct profile *profile, const struct recorder_summary *s)
 {
-	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version, s->elapsed_s,
+	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version,
+		 s->elapsed_s,
 		 s->target_execed  ? ", until it became another program"
 		 : s->target_ended ? ", until it ended"
 				   : "");
@@ -341,14 +370,17 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
 		return;
 	if (s->coverage < 0)
-		add_note(profile, "coverage: not measured (the process ended before its heap could be counted again, or the heap "
+		add_note(profile, "coverage: not measured (the process ended before its heap could be "
+				  "counted again, or the heap "
 				  "takes too long to count)");
 	else
-		add_note(profile, "coverage: %.3f %% of the allocations (the heap grew by %" PRId64 " blocks by its own count)",
+		add_note(profile,
+			 "coverage: %.3f %% of the allocations (the heap grew by %" PRId64
+			 " blocks by its own count)",
 			 s->coverage * 100, s->heap_growth_blocks);
 }
 
-/* --- results ----------------------------------------------------------------------------------------------- */
+/* --- results ----------------------------------------------------------------------------------------- */
 
 static int write_profile(const struct arguments *args, const struct profile *profile, struct error *error)
 {
@@ -365,7 +397,8 @@ static int write_profile(const struct arguments *args, const struct profile *pro
 	return output__commit(output, error);
 }
 
-static int write_stats(const struct arguments *args, const struct recorder_summary *summary, struct error *error)
+static int write_stats(const struct arguments *args, const struct recorder_summary *summary,
+		       struct error *error)
 {
 	struct output *output;
 	int err = output__open(args->stats_path, args->force, &output, error);
@@ -408,7 +441,7 @@ static int write_results(const struct arguments *args, const struct recorder *re
 	return err ? err : stats_err;
 }
 
-/* --- running ----------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------- */
 
 static double seconds_now(void)
 {

@@ -47,7 +47,7 @@ void code_names__free(struct code_names *names)
 	free(names);
 }
 
-/* --- from the kernel's pool -------------------------------------------------------------------------------- */
+/* --- from the kernel's pool -------------------------------------------------------------------------- */
 
 static const char *pool_bytes(const struct session_pools *pools, const struct text_ref *ref)
 {
@@ -68,7 +68,8 @@ static void copy_table(struct code_name *name, const void *bytes, size_t len)
 	name->line_table_bytes = len;
 }
 
-static void take_record(struct code_name *name, const struct session_pools *pools, const struct linger_code *code)
+static void take_record(struct code_name *name, const struct session_pools *pools,
+			const struct linger_code *code)
 {
 	name->first_line = code->first_line;
 	if (!(code->flags & CODE_NAME_UNREAD))
@@ -79,7 +80,7 @@ static void take_record(struct code_name *name, const struct session_pools *pool
 		copy_table(name, pool_bytes(pools, &code->line_table), code->line_table.bytes);
 }
 
-/* --- from the target's memory ------------------------------------------------------------------------------ */
+/* --- from the target's memory ------------------------------------------------------------------------ */
 
 static char *read_string(const struct code_names *names, struct memory_reader *reader, uint64_t field)
 {
@@ -120,14 +121,17 @@ static void read_table(const struct code_names *names, struct memory_reader *rea
 	free(bytes);
 }
 
-/* Reads what the record lacks. The code object may have ended since; its first line must still be the same. */
-static void complete(const struct code_names *names, struct memory_reader *reader, const struct linger_code *code,
-		     struct code_name *name)
+/*
+ * Reads what the record lacks. The code object may have ended since; its first line must still be the same.
+ */
+static void complete(const struct code_names *names, struct memory_reader *reader,
+		     const struct linger_code *code, struct code_name *name)
 {
 	const struct py_layout *py = names->layout;
 	int32_t first_line;
 
-	if (memory_reader__read(reader, code->address + py->code_first_line, &first_line, sizeof(first_line)) ||
+	if (memory_reader__read(reader, code->address + py->code_first_line, &first_line,
+				sizeof(first_line)) ||
 	    (code->first_line && first_line != code->first_line))
 		return;
 	name->first_line = first_line;
@@ -139,7 +143,7 @@ static void complete(const struct code_names *names, struct memory_reader *reade
 		read_table(names, reader, code->address + py->code_line_table, name);
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------------- */
 
 static int line_at(const struct code_names *names, const struct code_name *name, int32_t instr)
 {
@@ -149,7 +153,7 @@ static int line_at(const struct code_names *names, const struct code_name *name,
 				name->first_line, instr);
 }
 
-/* --- the module -------------------------------------------------------------------------------------------- */
+/* --- the module -------------------------------------------------------------------------------------- */
 
 static int grow(struct code_names *names, size_t n)
 {
@@ -168,7 +172,8 @@ static int grow(struct code_names *names, size_t n)
 	return 0;
 }
 
-int code_names__update(struct code_names *names, const struct session_pools *pools, struct memory_reader *reader)
+int code_names__update(struct code_names *names, const struct session_pools *pools,
+		       struct memory_reader *reader)
 {
 	uint32_t end = session_pools__n_codes(pools);
 	int err = grow(names, end);
@@ -186,8 +191,9 @@ int code_names__update(struct code_names *names, const struct session_pools *poo
 		take_record(name, pools, code);
 		if (reader && (!name->function || !name->file || !name->line_table))
 			complete(names, reader, code, name);
-		name->started_at =
-			names->layout->code_first_traceable == PY_NO_FIELD ? INT32_MIN : (int32_t)(code->first_traceable * 2u);
+		name->started_at = names->layout->code_first_traceable == PY_NO_FIELD
+					   ? INT32_MIN
+					   : (int32_t)(code->first_traceable * 2u);
 	}
 	return 0;
 }

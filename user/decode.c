@@ -73,8 +73,8 @@ static uint16_t written_registers(const struct decoded *d)
 	for (int i = 0; i < d->insn.operand_count; i++) {
 		const ZydisDecodedOperand *op = &d->operands[i];
 
-		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    reg_number(op->reg.value) != NO_REG)
+		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE && reg_number(op->reg.value) != NO_REG)
 			mask |= 1u << reg_number(op->reg.value);
 	}
 	return mask;
@@ -181,7 +181,8 @@ static void take_compare(struct insn *insn, const struct decoded *d)
 		insn->imm = b->imm.value.s;
 }
 
-static void take_branch(struct insn *insn, const struct decoded *d, enum insn_op direct, enum insn_op indirect)
+static void take_branch(struct insn *insn, const struct decoded *d, enum insn_op direct,
+			enum insn_op indirect)
 {
 	const ZydisDecodedOperand *op = &d->operands[0];
 
@@ -202,8 +203,9 @@ static bool is_rex_b(const ZydisDecodedInstruction *raw)
 }
 
 /*
- * What the kernel emulates: arch/x86/kernel/uprobes.c, push_setup_xol_ops and branch_setup_xol_ops, which go by
- * opcode. Other encodings of the same instruction are stepped, and branches with an operand size are refused.
+ * What the kernel emulates: arch/x86/kernel/uprobes.c, push_setup_xol_ops and branch_setup_xol_ops, which go
+ * by opcode. Other encodings of the same instruction are stepped, and branches with an operand size are
+ * refused.
  */
 static bool is_emulated(const struct insn *insn, const struct decoded *d)
 {
@@ -270,7 +272,8 @@ static void classify(struct insn *insn, const struct decoded *d)
 	default:
 		if (d->insn.meta.category == ZYDIS_CATEGORY_COND_BR)
 			take_branch(insn, d, INSN_JCC, INSN_OTHER);
-		insn->if_zero = d->insn.mnemonic == ZYDIS_MNEMONIC_JZ || d->insn.mnemonic == ZYDIS_MNEMONIC_JNZ;
+		insn->if_zero =
+			d->insn.mnemonic == ZYDIS_MNEMONIC_JZ || d->insn.mnemonic == ZYDIS_MNEMONIC_JNZ;
 		break;
 	}
 }
@@ -315,7 +318,8 @@ long decoder__run_prefix(struct decoder *decoder, const uint8_t *bytes, size_t l
 	long n = 0;
 
 	while (at < len) {
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, bytes + at, len - at, &d.insn, d.operands)))
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, bytes + at, len - at, &d.insn,
+							 d.operands)))
 			break;
 		if (grow(decoder, n))
 			return -ENOMEM;

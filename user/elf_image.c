@@ -35,7 +35,7 @@ struct elf_image {
 	char build_id[MAX_BUILD_ID_BYTES * 2 + 1];
 };
 
-/* --- opening ----------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------- */
 
 static void read_build_id(struct elf_image *image, const GElf_Phdr *phdr)
 {
@@ -150,7 +150,7 @@ const char *elf_image__build_id(const struct elf_image *image)
 	return image->build_id;
 }
 
-/* --- addresses --------------------------------------------------------------------------------------------- */
+/* --- addresses --------------------------------------------------------------------------------------- */
 
 static const struct segment *find_segment(const struct elf_image *image, uint64_t address)
 {
@@ -242,7 +242,7 @@ int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t
 	return elf_image__read(image, address, ret_value, sizeof(*ret_value));
 }
 
-/* --- symbols ----------------------------------------------------------------------------------------------- */
+/* --- symbols ----------------------------------------------------------------------------------------- */
 
 /* Calls visit for every defined symbol until it returns true. */
 static bool each_symbol(const struct elf_image *image, bool (*visit)(const char *, const GElf_Sym *, void *),
@@ -289,7 +289,8 @@ static bool match_prefix(const char *name, const GElf_Sym *symbol, void *arg)
 	return !strncmp(name, arg, strlen(arg));
 }
 
-int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address, uint64_t *ret_size)
+int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address,
+		      uint64_t *ret_size)
 {
 	struct symbol_search search = {.name = name};
 
@@ -306,7 +307,7 @@ bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *pre
 	return each_symbol(image, match_prefix, (void *)prefix);
 }
 
-/* --- functions --------------------------------------------------------------------------------------------- */
+/* --- functions --------------------------------------------------------------------------------------- */
 
 static int load_code(struct elf_image *image)
 {

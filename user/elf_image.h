@@ -18,14 +18,17 @@ struct elf_function {
 	uint64_t end;
 };
 
-/* Takes over fd. 0; -ENOEXEC: not ELF; -EINVAL: damaged; -EOPNOTSUPP: ELF, but not for 64-bit x86; -ENOMEM. */
+/*
+ * Takes over fd. 0; -ENOEXEC: not ELF; -EINVAL: damaged; -EOPNOTSUPP: ELF, but not for 64-bit x86; -ENOMEM.
+ */
 int elf_image__open(int fd, struct elf_image **ret_image);
 void elf_image__free(struct elf_image *image);
 
 int elf_image__fd(const struct elf_image *image);
 
 /* A symbol's address and, if ret_size is given, size. 0 or -ENOENT. */
-int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address, uint64_t *ret_size);
+int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address,
+		      uint64_t *ret_size);
 
 /* Whether any defined symbol's name begins with prefix. */
 bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *prefix);
@@ -41,8 +44,9 @@ int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t
 int elf_image__offset(const struct elf_image *image, uint64_t address, uint64_t *ret_offset);
 
 /*
- * Functions, sorted by start, not overlapping: from .eh_frame_hdr, which stripped files keep, and from symbols
- * where that has none. A start is a proven instruction boundary. 0, -ENOENT (none known), -EIO, -ENOMEM.
+ * Functions, sorted by start, not overlapping: from .eh_frame_hdr, which stripped files keep, and from
+ * symbols where that has none. A start is a proven instruction boundary. 0, -ENOENT (none known), -EIO,
+ * -ENOMEM.
  */
 int elf_image__functions(struct elf_image *image, const struct elf_function **ret_functions, size_t *ret_n);
 
@@ -52,8 +56,8 @@ int elf_image__function_at(struct elf_image *image, uint64_t address, struct elf
 /* The bytes of a function; valid as long as the image. 0, -EFAULT, -EIO, -ENOMEM. */
 int elf_image__code(struct elf_image *image, const struct elf_function *function, const uint8_t **ret_bytes);
 
-/* Run-time minus link-time addresses, given that an executable mapping of this file begins at `start` with file
- * offset `offset`. 0 or -EINVAL. */
+/* Run-time minus link-time addresses, given that an executable mapping of this file begins at `start` with
+ * file offset `offset`. 0 or -EINVAL. */
 int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offset, uint64_t *ret_bias);
 
 /* Build id as hexadecimal, empty if there is none. */

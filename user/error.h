@@ -5,7 +5,7 @@
 /* Why something failed and what to do next, for a person. Modules fill it in; only commands print it. */
 struct error {
 	char message[512]; /* "failed to <verb> '<object>': <reason>" */
-	char hint[256];	   /* empty if there is nothing to say */
+	char hint[256];    /* empty if there is nothing to say */
 };
 
 /* Sets the message and returns err, so that a failure can be reported on the line that detects it. */

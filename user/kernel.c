@@ -18,18 +18,20 @@ static const struct feature catalogue[FEATURES] = {
 			 "use a kernel built with CONFIG_DEBUG_INFO_BTF", .required = true},
 	[FEATURE_BPF] = {"bpf", "loading tracing programs", "5.2",
 			 "run as root, or with CAP_BPF and CAP_PERFMON", .required = true},
-	[FEATURE_RINGBUF] = {"ringbuf", "mapping events in order", "5.8", "use a newer kernel", .required = true},
+	[FEATURE_RINGBUF] = {"ringbuf", "mapping events in order", "5.8", "use a newer kernel",
+			     .required = true},
 	[FEATURE_BPF_LOOP] = {"bpf_loop", "reading names and line tables of any length", "5.17",
 			      "use a newer kernel", .required = true},
-	[FEATURE_ATTACH_COOKIE] = {"attach_cookie", "telling the probe sites apart", "5.15", "use a newer kernel",
-				   .required = true},
+	[FEATURE_ATTACH_COOKIE] = {"attach_cookie", "telling the probe sites apart", "5.15",
+				   "use a newer kernel", .required = true},
 	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", "attaching and detaching hundreds of probes at once", "6.6",
 				  "attaching one by one works too, but detaching is slow"},
-	[FEATURE_TRACEPOINTS] = {"syscall_tracepoints", "the mapping domain", "4.7",
-				 "use a kernel built with CONFIG_FTRACE_SYSCALLS, and run with CAP_SYS_ADMIN"},
+	[FEATURE_TRACEPOINTS] =
+		{"syscall_tracepoints", "the mapping domain", "4.7",
+		 "use a kernel built with CONFIG_FTRACE_SYSCALLS, and run with CAP_SYS_ADMIN"},
 };
 
-/* --- capabilities ------------------------------------------------------------------------------------------ */
+/* --- capabilities ------------------------------------------------------------------------------------ */
 
 static bool has_capability(int capability)
 {
@@ -53,7 +55,7 @@ const char *kernel__missing_capability(void)
 	return NULL;
 }
 
-/* --- features ---------------------------------------------------------------------------------------------- */
+/* --- features ---------------------------------------------------------------------------------------- */
 
 static int load_trivial(enum bpf_attach_type type)
 {
@@ -76,8 +78,9 @@ static bool probe_bpf(void)
 }
 
 /*
- * A directory cannot be probed; a kernel that knows the link type gets as far as noticing that. The first kernels with
- * it took the process id for that of a single thread; they were mended together with the check of that id.
+ * A directory cannot be probed; a kernel that knows the link type gets as far as noticing that. The first
+ * kernels with it took the process id for that of a single thread; they were mended together with the check
+ * of that id.
  */
 static bool probe_uprobe_multi(void)
 {

@@ -38,7 +38,9 @@ struct kernel_features {
 
 void kernel__probe(struct kernel_features *ret_features);
 
-/* 0, or -EOPNOTSUPP with a sentence that names the first capability or feature that is required and missing. */
+/*
+ * 0, or -EOPNOTSUPP with a sentence that names the first capability or feature that is required and missing.
+ */
 int kernel__check(const struct kernel_features *features, struct error *error);
 
 /* A capability that tracing needs and this process lacks, "CAP_BPF" say; NULL if there is none. */

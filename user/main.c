@@ -16,7 +16,8 @@ const char *argp_program_version = "linger " LINGER_VERSION;
 
 static void print_help(FILE *out)
 {
-	fprintf(out, "linger shows what stays alive in a running CPython process, and which Python line put it there.\n"
+	fprintf(out, "linger shows what stays alive in a running CPython process, and which Python line put "
+		     "it there.\n"
 		     "It never stops the process, writes to it or loads anything into it.\n\n"
 		     "Usage: linger COMMAND [OPTION...]\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "linger: there is no command '%s'\nhint: 'linger --help' lists the commands\n", argv[1]);
+	fprintf(stderr, "linger: there is no command '%s'\nhint: 'linger --help' lists the commands\n",
+		argv[1]);
 	return STATUS_UNSUPPORTED;
 }

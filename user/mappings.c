@@ -97,12 +97,14 @@ static int apply_change(struct mappings *mappings, const struct change *change)
 	int err;
 
 	if (change->is_addition) {
-		err = mapping_set__add(mappings->set, change->start, change->bytes, change->stack_id, &removal);
+		err = mapping_set__add(mappings->set, change->start, change->bytes, change->stack_id,
+				       &removal);
 	} else {
 		err = mapping_set__remove(mappings->set, change->start, change->bytes, &removal);
 		mappings->unmatched += !err && !removal.known_bytes;
 	}
-	return err == -ENOMEM ? err : 0; /* a range that wraps comes from a hostile target: nothing to apply */
+	return err == -ENOMEM ? err
+			      : 0; /* a range that wraps comes from a hostile target: nothing to apply */
 }
 
 int mappings__apply(struct mappings *mappings, uint64_t until_ns)
@@ -119,7 +121,8 @@ int mappings__apply(struct mappings *mappings, uint64_t until_ns)
 			mappings->err = err;
 	}
 	mappings->n_pending -= done;
-	memmove(mappings->pending, mappings->pending + done, mappings->n_pending * sizeof(*mappings->pending));
+	memmove(mappings->pending, mappings->pending + done,
+		mappings->n_pending * sizeof(*mappings->pending));
 	return mappings->err;
 }
 

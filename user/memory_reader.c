@@ -27,7 +27,7 @@ struct memory_reader {
 	char *buffer;
 };
 
-/* --- the BPF iterator -------------------------------------------------------------------------------------- */
+/* --- the BPF iterator -------------------------------------------------------------------------------- */
 
 static void *map_memory(struct bpf_map *map, size_t bytes)
 {
@@ -36,7 +36,9 @@ static void *map_memory(struct bpf_map *map, size_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Visits the target alone where the kernel can (6.1), else every task, of which the program picks the target. */
+/*
+ * Visits the target alone where the kernel can (6.1), else every task, of which the program picks the target.
+ */
 static struct bpf_link *attach_iterator(struct reader_bpf *skeleton, pid_t pid)
 {
 	union bpf_iter_link_info info = {.task.tid = pid};
@@ -142,7 +144,7 @@ static long run_batch(struct memory_reader *reader, struct memory_request *reque
 	return count;
 }
 
-/* --- process_vm_readv -------------------------------------------------------------------------------------- */
+/* --- process_vm_readv -------------------------------------------------------------------------------- */
 
 static int read_with_syscall(const struct memory_reader *reader, struct memory_request *request)
 {
@@ -155,7 +157,8 @@ static int read_with_syscall(const struct memory_reader *reader, struct memory_r
 	return n == (ssize_t)request->bytes ? 0 : -EFAULT;
 }
 
-/* Without the iterator nobody tells what the target's id is in the initial pid namespace, unless we are in it. */
+/* Without the iterator nobody tells what the target's id is in the initial pid namespace, unless we are in
+ * it. */
 static bool is_initial_pid_namespace(void)
 {
 	struct stat st;
@@ -163,7 +166,7 @@ static bool is_initial_pid_namespace(void)
 	return !stat("/proc/self/ns/pid", &st) && st.st_ino == INITIAL_PID_NAMESPACE;
 }
 
-/* --- the module -------------------------------------------------------------------------------------------- */
+/* --- the module -------------------------------------------------------------------------------------- */
 
 int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct error *error)
 {
@@ -183,8 +186,10 @@ int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct err
 	}
 	if (err && !is_initial_pid_namespace()) {
 		memory_reader__free(reader);
-		error__set(error, -EOPNOTSUPP, "failed to read process %d: this kernel has no BPF task iterator", pid);
-		error__hint(error, "Linux 5.18 has it; or run linger in the host's pid namespace (hostPID: true)");
+		error__set(error, -EOPNOTSUPP,
+			   "failed to read process %d: this kernel has no BPF task iterator", pid);
+		error__hint(error,
+			    "Linux 5.18 has it; or run linger in the host's pid namespace (hostPID: true)");
 		return -EOPNOTSUPP;
 	}
 	*ret_reader = reader;

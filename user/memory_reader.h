@@ -10,8 +10,9 @@
 #include "error.h"
 
 /*
- * Reads a target's memory from outside, without stopping it and without ptrace rights: through a BPF task iterator
- * (Linux 5.18), else through process_vm_readv. The target runs on meanwhile; what is read may be half changed.
+ * Reads a target's memory from outside, without stopping it and without ptrace rights: through a BPF task
+ * iterator (Linux 5.18), else through process_vm_readv. The target runs on meanwhile; what is read may be
+ * half changed.
  */
 struct memory_reader;
 
@@ -19,7 +20,7 @@ struct memory_request {
 	uint64_t address;
 	void *to;
 	uint32_t bytes; /* at most 4096 */
-	int error;	/* 0 or a negative errno, set by the reader */
+	int error;      /* 0 or a negative errno, set by the reader */
 };
 
 int memory_reader__open(pid_t pid, struct memory_reader **ret_reader, struct error *error);

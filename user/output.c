@@ -46,7 +46,9 @@ static int open_temporary(struct output *output, struct error *error)
 
 	if (is_special(path)) {
 		output->stream = fopen(path, "we");
-		return output->stream ? 0 : error__set(error, -errno, "failed to open '%s': %s", path, strerror(errno));
+		return output->stream
+			       ? 0
+			       : error__set(error, -errno, "failed to open '%s': %s", path, strerror(errno));
 	}
 	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
 		output->temporary = NULL;
@@ -159,8 +161,8 @@ int output__commit(struct output *output, struct error *error)
 	if (!err && output->temporary)
 		err = move_in_place(output);
 	if (err) {
-		error__set(error, err, "failed to write '%s': %s", output->path ? output->path : "standard output",
-			   strerror(-err));
+		error__set(error, err, "failed to write '%s': %s",
+			   output->path ? output->path : "standard output", strerror(-err));
 		output__abandon(output);
 		return err;
 	}

@@ -8,13 +8,13 @@
 #include "error.h"
 
 /*
- * A file that is there whole or not at all: it is written under another name beside its place and renamed when it
- * is complete. What was there before stays untouched until then.
+ * A file that is there whole or not at all: it is written under another name beside its place and renamed
+ * when it is complete. What was there before stays untouched until then.
  */
 struct output;
 
-/* Whether a file could be written there, as far as one can tell without doing it; so that a long recording does not
- * end in a refusal. 0; -EEXIST: there is such a file and force is false; other errors. */
+/* Whether a file could be written there, as far as one can tell without doing it; so that a long recording
+ * does not end in a refusal. 0; -EEXIST: there is such a file and force is false; other errors. */
 int output__check(const char *path, bool force, struct error *error);
 
 /* path NULL: standard output. */

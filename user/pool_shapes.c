@@ -2,19 +2,19 @@
 /*
  * How the copies of pymalloc's fast path are found.
  *
- * CPython's allocator keeps, per size class, pools of equal blocks (Objects/obmalloc.c, struct pool_header): at +0
- * the number of blocks in use (32 bits), at +8 the head of the list of free blocks, each free block pointing to the
- * next. Optimising compilers inline the two short paths into hundreds of callers:
+ * CPython's allocator keeps, per size class, pools of equal blocks (Objects/obmalloc.c, struct pool_header):
+ * at +0 the number of blocks in use (32 bits), at +8 the head of the list of free blocks, each free block
+ * pointing to the next. Optimising compilers inline the two short paths into hundreds of callers:
  *
  *   pop, an allocation:   head = [pool+8]; [pool] += 1; next = [head]; [pool+8] = next; if (!next) ...
  *   push, a free:         head = [pool+8]; [block] = head; [pool+8] = block; if (!head) ...; [pool] -= 1
  *
  * The compiler picks registers, orders the instructions, spills values, and sinks stores below the branch. So
- * this file does not match text: it starts at every 64-bit load from [register+8], calls the base "pool" and the
- * result "head", and follows these values along all paths through moves, loads, stores and spill slots for a few
- * dozen instructions. What then tests "next" (pop) or, with the block linked to it, "head" (push) for zero and
- * jumps is a site, if [pool+8] gets its new value and the count at [pool] is seen to change in the right direction
- * before or soon after.
+ * this file does not match text: it starts at every 64-bit load from [register+8], calls the base "pool" and
+ * the result "head", and follows these values along all paths through moves, loads, stores and spill slots
+ * for a few dozen instructions. What then tests "next" (pop) or, with the block linked to it, "head" (push)
+ * for zero and jumps is a site, if [pool+8] gets its new value and the count at [pool] is seen to change in
+ * the right direction before or soon after.
  *
  *       mov 0x8(%rdx),%rax     head = [pool+8]       rdx: pool  rax: head
  *       addl $0x1,(%rdx)       [pool] += 1
@@ -23,9 +23,9 @@
  *       test %rcx,%rcx
  *       je ...                 <- the site: the block is in rax
  *
- * The same site can be reached with the values in different places; it is used only if one place holds the block
- * on all paths. A shape that looks like this and is none costs time and no truth: the BPF program checks the
- * pool's header before it believes a pop, and only a block in the live set can be freed.
+ * The same site can be reached with the values in different places; it is used only if one place holds the
+ * block on all paths. A shape that looks like this and is none costs time and no truth: the BPF program
+ * checks the pool's header before it believes a pop, and only a block in the live set can be freed.
  */
 #include "pool_shapes.h"
 
@@ -34,7 +34,7 @@
 #include <string.h>
 
 #define MAX_SLOTS 4
-#define PATH_INSNS 48	 /* from the load of the head to the jump */
+#define PATH_INSNS 48    /* from the load of the head to the jump */
 #define CONFIRM_INSNS 24 /* beyond the jump */
 #define COUNT_BEFORE_INSNS 8
 #define ANCHOR_BUDGET 400 /* instructions looked at for one load of a head, over all paths */
@@ -47,8 +47,8 @@
 enum value {
 	V_NONE,
 	V_POOL,
-	V_HEAD,	 /* the head of the free list when we came: a pop's block */
-	V_NEXT,	 /* [head] */
+	V_HEAD,  /* the head of the free list when we came: a pop's block */
+	V_NEXT,  /* [head] */
 	V_BLOCK, /* a push's block */
 };
 
@@ -60,10 +60,10 @@ struct slot {
 
 /* What is known at one point of one path. */
 struct state {
-	uint8_t reg[16];	      /* enum value */
+	uint8_t reg[16];              /* enum value */
 	struct slot slots[MAX_SLOTS]; /* on the stack */
-	uint8_t head_holds;	      /* what [pool+8] contains */
-	uint8_t tested;		      /* what the zero flag speaks of */
+	uint8_t head_holds;           /* what [pool+8] contains */
+	uint8_t tested;               /* what the zero flag speaks of */
 	bool counted_up, counted_down;
 	bool linked;   /* [block] = head was seen */
 	bool unlinked; /* [pool+8] = next was seen */
@@ -120,11 +120,11 @@ static long find_insn(const struct pool_shapes *shapes, uint64_t address)
 	return low < shapes->n_insns && shapes->insns[low].address == address ? (long)low : -1;
 }
 
-/* --- one instruction --------------------------------------------------------------------------------------- */
+/* --- one instruction --------------------------------------------------------------------------------- */
 
 /*
- * Whether a memory operand may be a spill slot. Without frame pointers rbp is a register like any other; with them
- * [rbp+0] is the caller's rbp and no slot.
+ * Whether a memory operand may be a spill slot. Without frame pointers rbp is a register like any other; with
+ * them [rbp+0] is the caller's rbp and no slot.
  */
 static bool is_stack(const struct insn *insn)
 {
@@ -193,8 +193,8 @@ static void store_head(struct state *s, const struct insn *insn)
 }
 
 /*
- * [block] = head links a block; the register may also point at the object inside it, past the garbage collector's
- * header. With rbp the same instruction may be a spill.
+ * [block] = head links a block; the register may also point at the object inside it, past the garbage
+ * collector's header. With rbp the same instruction may be a spill.
  */
 static void store_elsewhere(struct state *s, const struct insn *insn, uint8_t base)
 {
@@ -265,7 +265,7 @@ static void step(struct state *s, const struct insn *insn)
 		s->reg[insn->reg] = value;
 }
 
-/* --- sites ------------------------------------------------------------------------------------------------- */
+/* --- sites ------------------------------------------------------------------------------------------- */
 
 static struct places find_places(const struct state *s, uint8_t value)
 {
@@ -348,7 +348,7 @@ static bool locate(const struct places *places, union site_cookie *cookie)
 	return true;
 }
 
-/* --- paths ------------------------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------------- */
 
 /* The instructions that can follow: 0, 1 or 2 indices. */
 static int successors(const struct pool_shapes *shapes, size_t at, long ret_next[2])
@@ -454,13 +454,13 @@ static bool is_anchor(const struct insn *insn)
 }
 
 /*
- * A pool that is cut from an arena gets a size class that no used pool has; the constant at this offset is written
- * nowhere but in the slow path.
+ * A pool that is cut from an arena gets a size class that no used pool has; the constant at this offset is
+ * written nowhere but in the slow path.
  */
 static bool is_pool_init(const struct insn *insn)
 {
-	return insn->op == INSN_STORE && insn->src == NO_REG && insn->width == 4 && insn->disp == POOL_SZIDX &&
-	       insn->imm == DUMMY_SIZE_IDX;
+	return insn->op == INSN_STORE && insn->src == NO_REG && insn->width == 4 &&
+	       insn->disp == POOL_SZIDX && insn->imm == DUMMY_SIZE_IDX;
 }
 
 /* Whether the count went up just before the head was loaded: the compiler is free to order the two. */

@@ -21,7 +21,7 @@ struct shape_site {
 struct shape_result {
 	struct shape_site *sites; /* sorted by address */
 	size_t n_sites;
-	size_t n_unlocated;	/* copies found whose block could not be located */
+	size_t n_unlocated;     /* copies found whose block could not be located */
 	bool initialises_pools; /* this code writes new pool headers: it belongs to the slow path */
 };
 

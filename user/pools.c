@@ -41,16 +41,16 @@ struct pool_walk {
 };
 
 /*
- * The same checks as at a pop, and more: a used pool has blocks in use, not more than fit, and its free list begins
- * inside it.
+ * The same checks as at a pop, and more: a used pool has blocks in use, not more than fit, and its free list
+ * begins inside it.
  */
 static bool is_pool(const struct pool_header *pool, uint64_t address, uint32_t pool_bytes)
 {
 	uint32_t block = (pool->szidx + 1) * 16;
 
 	return pool->szidx < SIZE_CLASSES && pool->maxnextoffset == pool_bytes - block && pool->count > 0 &&
-	       pool->count <= (pool_bytes - POOL_HEADER_BYTES) / block && pool->nextoffset >= POOL_HEADER_BYTES &&
-	       pool->nextoffset <= pool_bytes &&
+	       pool->count <= (pool_bytes - POOL_HEADER_BYTES) / block &&
+	       pool->nextoffset >= POOL_HEADER_BYTES && pool->nextoffset <= pool_bytes &&
 	       (pool->freeblock == 0 || pool->freeblock - address < pool_bytes);
 }
 
@@ -124,8 +124,8 @@ static bool may_hold_arenas(const struct target_mapping *mapping)
 	       (!mapping->path[0] || !strncmp(mapping->path, "[anon", 5));
 }
 
-int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes, uint64_t limit_ns,
-		 struct pool_count *ret_count)
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 uint64_t limit_ns, struct pool_count *ret_count)
 {
 	struct target_mapping *mappings;
 	struct pool_walk *walk;

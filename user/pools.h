@@ -14,11 +14,11 @@ struct pool_count {
 };
 
 /*
- * Counts the blocks in use by reading the header of every pool. A pool is recognised by its own invariants at pool
- * aligned addresses of private anonymous memory; no symbol is needed. The target runs on meanwhile.
- * 0; -ETIME: it would take longer than limit_ns; -ESRCH, -EACCES, -ENOMEM.
+ * Counts the blocks in use by reading the header of every pool. A pool is recognised by its own invariants at
+ * pool aligned addresses of private anonymous memory; no symbol is needed. The target runs on meanwhile. 0;
+ * -ETIME: it would take longer than limit_ns; -ESRCH, -EACCES, -ENOMEM.
  */
-int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes, uint64_t limit_ns,
-		 struct pool_count *ret_count);
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 uint64_t limit_ns, struct pool_count *ret_count);
 
 #endif /* LINGER_POOLS_H */

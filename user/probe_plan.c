@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The plan: decode every function from its proven start, let pool_shapes find the fast paths, and find the slow
- * path, which serves a size class that has no pool with a free block.
+ * The plan: decode every function from its proven start, let pool_shapes find the fast paths, and find the
+ * slow path, which serves a size class that has no pool with a free block.
  *
- * The slow path is the one function that initialises pools. What it hands out is seen behind the calls of it, most
- * often at the jump that tests the result for NULL; so no return address of the target is ever replaced, as a uretprobe
- * would do (which is slower, and fatal under seccomp filters that do not know its system call). The shapes inside the slow
- * path are left out: its blocks would count twice.
+ * The slow path is the one function that initialises pools. What it hands out is seen behind the calls of it,
+ * most often at the jump that tests the result for NULL; so no return address of the target is ever replaced,
+ * as a uretprobe would do (which is slower, and fatal under seccomp filters that do not know its system
+ * call). The shapes inside the slow path are left out: its blocks would count twice.
  */
 #include "probe_plan.h"
 
@@ -59,8 +59,8 @@ static int add_site(struct planner *p, uint64_t address, union site_cookie cooki
 }
 
 /*
- * Whether every jump inside the function lands on an instruction. If one does not, the bytes are not what the row
- * of instructions says, and nothing in the function is to be probed.
+ * Whether every jump inside the function lands on an instruction. If one does not, the bytes are not what the
+ * row of instructions says, and nothing in the function is to be probed.
  */
 static bool jumps_land(const struct insn *insns, size_t n)
 {
@@ -96,8 +96,9 @@ static bool is_jump_target(const struct insn *insns, size_t n, uint64_t address)
 }
 
 /*
- * Where to probe a function's entry: the first instruction that the kernel emulates, as long as the stack pointer
- * and the first argument are still those of the call and every call passes there exactly once; else the entry.
+ * Where to probe a function's entry: the first instruction that the kernel emulates, as long as the stack
+ * pointer and the first argument are still those of the call and every call passes there exactly once; else
+ * the entry.
  */
 static uint64_t entry_site(const struct insn *insns, size_t n)
 {
@@ -112,7 +113,7 @@ static uint64_t entry_site(const struct insn *insns, size_t n)
 	return insns[0].address;
 }
 
-/* --- the slow path ----------------------------------------------------------------------------------------- */
+/* --- the slow path ----------------------------------------------------------------------------------- */
 
 static int add_call(struct planner *p, struct call call)
 {
@@ -129,7 +130,8 @@ static int add_call(struct planner *p, struct call call)
 	return 0;
 }
 
-static int note_calls(struct planner *p, const struct elf_function *function, const struct insn *insns, size_t n)
+static int note_calls(struct planner *p, const struct elf_function *function, const struct insn *insns,
+		      size_t n)
 {
 	int err = 0;
 
@@ -150,11 +152,13 @@ static int note_calls(struct planner *p, const struct elf_function *function, co
 }
 
 /*
- * The first instruction behind call `at` that the kernel emulates, typically the jump that tests the result for NULL,
- * and that nothing but this call leads to: the fast path may join soon, and its blocks have been seen. If there is
- * none, the instruction behind the call: single-stepped, but the slow path is taken once in a hundred times.
+ * The first instruction behind call `at` that the kernel emulates, typically the jump that tests the result
+ * for NULL, and that nothing but this call leads to: the fast path may join soon, and its blocks have been
+ * seen. If there is none, the instruction behind the call: single-stepped, but the slow path is taken once in
+ * a hundred times.
  */
-static int find_result_site(const struct insn *insns, size_t n, size_t at, uint64_t *ret_address, uint8_t *ret_reg)
+static int find_result_site(const struct insn *insns, size_t n, size_t at, uint64_t *ret_address,
+			    uint8_t *ret_reg)
 {
 	uint16_t holders = 1u << SITE_RAX;
 
@@ -193,7 +197,8 @@ static int plan_result(struct planner *p, const struct call *call)
 
 	if (err)
 		return err;
-	n = decoder__run(p->decoder, bytes, call->caller.end - call->caller.start, call->caller.start, &insns);
+	n = decoder__run(p->decoder, bytes, call->caller.end - call->caller.start, call->caller.start,
+			 &insns);
 	if (n <= 0)
 		return n ? n : -ENOENT;
 	while (at < (size_t)n && insns[at].address != call->address)
@@ -213,7 +218,7 @@ static int plan_slow_path(struct planner *p)
 	return err;
 }
 
-/* --- functions --------------------------------------------------------------------------------------------- */
+/* --- functions --------------------------------------------------------------------------------------- */
 
 static int plan_function(struct planner *p, const struct elf_function *function)
 {
@@ -298,7 +303,8 @@ static int plan_all(struct planner *p, bool objects, uint64_t code_dealloc)
 	return err;
 }
 
-int probe_plan__make(struct elf_image *image, bool objects, uint64_t code_dealloc, struct probe_plan *ret_plan)
+int probe_plan__make(struct elf_image *image, bool objects, uint64_t code_dealloc,
+		     struct probe_plan *ret_plan)
 {
 	struct planner p = {
 		.image = image,

@@ -51,7 +51,8 @@ struct profile {
 	size_t max_scratch;
 };
 
-/* --- memory ----------------------------------------------------------------------------------------------
+/*
+ * --- memory ----------------------------------------------------------------------------------------------
  */
 
 static int arena__grow(struct arena *arena, size_t bytes)
@@ -94,7 +95,8 @@ static void arena__free(struct arena *arena)
 	}
 }
 
-/* --- hash table ------------------------------------------------------------------------------------------
+/*
+ * --- hash table ------------------------------------------------------------------------------------------
  */
 
 /* The halves of the full product, folded: each bit of the operands reaches the low bits, which choose the
@@ -171,7 +173,8 @@ static void table__insert(struct table *table, uint64_t hash, void *item)
 	table->n++;
 }
 
-/* --- interning -------------------------------------------------------------------------------------------
+/*
+ * --- interning -------------------------------------------------------------------------------------------
  */
 
 static bool string_equal(const void *item, const void *key)
@@ -250,7 +253,8 @@ static uint64_t stack_hash(const struct profile_sample *stack)
 	return hash;
 }
 
-/* --- samples ---------------------------------------------------------------------------------------------
+/*
+ * --- samples ---------------------------------------------------------------------------------------------
  */
 
 /* The array of pointers with room for one more than n; NULL when out of memory. */
@@ -358,7 +362,8 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 	return total;
 }
 
-/* --- notes, life, names ----------------------------------------------------------------------------------
+/*
+ * --- notes, life, names ----------------------------------------------------------------------------------
  */
 
 int profile__add_note(struct profile *profile, const char *text)

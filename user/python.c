@@ -9,14 +9,14 @@
 
 #include "python_code.h"
 
-/* glibc's struct pthread on x86-64: the first 32 keys inline, then pointers to further blocks of 32; 16 bytes each
- * (sequence number, value). nptl/descr.h; unchanged from 2.31 to 2.42. */
+/* glibc's struct pthread on x86-64: the first 32 keys inline, then pointers to further blocks of 32; 16 bytes
+ * each (sequence number, value). nptl/descr.h; unchanged from 2.31 to 2.42. */
 #define PTHREAD_FIRST_BLOCK 0x310
 #define PTHREAD_BLOCKS 0x510
 #define PTHREAD_KEYS_PER_BLOCK 32
 #define PTHREAD_MAX_KEYS 1024
 
-/* --- finding the interpreter ------------------------------------------------------------------------------- */
+/* --- finding the interpreter ------------------------------------------------------------------------- */
 
 static const char *base_name(const char *path)
 {
@@ -72,8 +72,11 @@ static const char *const refusals[] = {
 
 static int refuse(const struct target *target, enum file_kind kind, struct error *error)
 {
-	error__set(error, -EOPNOTSUPP, "failed to inspect process %d: %s", target__pid(target), refusals[kind]);
-	error__hint(error, "linger knows CPython 3.7 to 3.14 on x86-64; 'pgrep -a python' lists the Python processes");
+	error__set(error, -EOPNOTSUPP, "failed to inspect process %d: %s", target__pid(target),
+		   refusals[kind]);
+	error__hint(
+		error,
+		"linger knows CPython 3.7 to 3.14 on x86-64; 'pgrep -a python' lists the Python processes");
 	return -EOPNOTSUPP;
 }
 
@@ -91,8 +94,8 @@ static int take_interpreter(struct python *python, const struct target_mapping *
 	if (!python->path)
 		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", mapping->path);
 	if (elf_image__bias(python->image, mapping->start, mapping->offset, &python->bias))
-		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': cannot tell where it is loaded",
-				  mapping->path);
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect '%s': cannot tell where it is loaded", mapping->path);
 	return 0;
 }
 
@@ -119,7 +122,7 @@ static int find_interpreter(const struct target *target, const struct target_map
 	return refuse(target, worst, error);
 }
 
-/* --- version and layout ------------------------------------------------------------------------------------ */
+/* --- version and layout ------------------------------------------------------------------------------ */
 
 static int read_version(struct python *python, struct python_code *code)
 {
@@ -142,7 +145,8 @@ static int read_version(struct python *python, struct python_code *code)
 uint32_t python__frame_bytes(const struct py_layout *py)
 {
 	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
-	uint32_t end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) + sizeof(uint64_t);
+	uint32_t end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) +
+		       sizeof(uint64_t);
 	uint32_t instr_bytes = py->instr_kind == PY_INSTR_POINTER ? sizeof(uint64_t) : sizeof(uint32_t);
 
 	if (py->frame_instr + instr_bytes > end)
@@ -157,10 +161,12 @@ static bool frame_fits(const struct py_layout *py)
 {
 	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
 
-	return py->frame_instr >= start && py->frame_owner >= start && python__frame_bytes(py) <= PY_FRAME_BYTES;
+	return py->frame_instr >= start && py->frame_owner >= start &&
+	       python__frame_bytes(py) <= PY_FRAME_BYTES;
 }
 
-static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader, struct error *error)
+static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader,
+		       struct error *error)
 {
 	uint8_t debug_offsets[PY_DEBUG_OFFSETS_BYTES];
 	int err = memory_reader__read(reader, runtime, debug_offsets, sizeof(debug_offsets));
@@ -168,19 +174,22 @@ static int read_layout(struct python *python, uint64_t runtime, struct memory_re
 	if (err)
 		return error__set(error, err, "failed to read the runtime of Python %s: %s", python->version,
 				  strerror(-err));
-	err = py_layouts__get(python->minor, debug_offsets, sizeof(debug_offsets), &python->layout, &python->runtime);
+	err = py_layouts__get(python->minor, debug_offsets, sizeof(debug_offsets), &python->layout,
+			      &python->runtime);
 	if (err == -EOPNOTSUPP)
 		return error__set(error, err,
-				  "failed to inspect Python %s: free-threaded builds are not supported (they have no pymalloc)",
+				  "failed to inspect Python %s: free-threaded builds are not supported (they "
+				  "have no pymalloc)",
 				  python->version);
 	if (err || !frame_fits(&python->layout))
 		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect Python %s: its layout is not known; linger knows CPython 3.7 to 3.14",
+				  "failed to inspect Python %s: its layout is not known; linger knows "
+				  "CPython 3.7 to 3.14",
 				  python->version);
 	return 0;
 }
 
-/* --- thread state ------------------------------------------------------------------------------------------ */
+/* --- thread state ------------------------------------------------------------------------------------ */
 
 static int pthread_key_path(uint32_t key, struct py_tls_path *ret_path)
 {
@@ -223,8 +232,9 @@ static int find_thread_key(const struct python *python, struct python_code *code
 }
 
 /*
- * The thread state is found through the pthread key that PyGILState uses, in every version: the thread-local variable
- * of 3.12 and later is empty while a thread runs without the GIL, and such threads make mappings too.
+ * The thread state is found through the pthread key that PyGILState uses, in every version: the thread-local
+ * variable of 3.12 and later is empty while a thread runs without the GIL, and such threads make mappings
+ * too.
  */
 static int read_tls_path(struct python *python, struct python_code *code, uint64_t runtime,
 			 struct memory_reader *reader, struct error *error)
@@ -235,13 +245,14 @@ static int read_tls_path(struct python *python, struct python_code *code, uint64
 	if (find_thread_key(python, code, runtime, &address) ||
 	    memory_reader__read(reader, python->bias + address, &key, sizeof(key)) ||
 	    pthread_key_path(key, &python->tls))
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect Python %s: cannot tell where this build keeps its thread state",
-				  python->version);
+		return error__set(
+			error, -EOPNOTSUPP,
+			"failed to inspect Python %s: cannot tell where this build keeps its thread state",
+			python->version);
 	return 0;
 }
 
-/* --- allocator --------------------------------------------------------------------------------------------- */
+/* --- allocator --------------------------------------------------------------------------------------- */
 
 /* PyMemAllocatorEx up to its first function (CPython Include/cpython/pymem.h). */
 struct allocator {
@@ -249,7 +260,9 @@ struct allocator {
 	uint64_t malloc;
 };
 
-/* What stands behind a hook: tracemalloc's context is the old allocator, debug hooks keep a letter before it. */
+/*
+ * What stands behind a hook: tracemalloc's context is the old allocator, debug hooks keep a letter before it.
+ */
 static bool hides(struct memory_reader *reader, uint64_t ctx, uint64_t function)
 {
 	struct allocator inner[2] = {};
@@ -287,12 +300,13 @@ static uint64_t find_code_dealloc(struct python *python, struct memory_reader *r
 	uint64_t type, function;
 
 	if (elf_image__symbol(python->image, "PyCode_Type", &type, NULL) ||
-	    memory_reader__read(reader, python->bias + type + python->layout.type_dealloc, &function, sizeof(function)))
+	    memory_reader__read(reader, python->bias + type + python->layout.type_dealloc, &function,
+				sizeof(function)))
 		return 0;
 	return function - python->bias;
 }
 
-/* --- the module -------------------------------------------------------------------------------------------- */
+/* --- the module -------------------------------------------------------------------------------------- */
 
 static int inspect_code(struct python *python, struct python_code *code, struct memory_reader *reader,
 			struct error *error)
@@ -301,10 +315,11 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	int err;
 
 	if (read_version(python, code))
-		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': cannot tell its Python version",
-				  python->path);
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect '%s': cannot tell its Python version", python->path);
 	if (elf_image__symbol(python->image, "_PyRuntime", &runtime, NULL))
-		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': it has no _PyRuntime", python->path);
+		return error__set(error, -EOPNOTSUPP, "failed to inspect '%s': it has no _PyRuntime",
+				  python->path);
 	err = read_layout(python, python->bias + runtime, reader, error);
 	if (err)
 		return err;
@@ -326,7 +341,8 @@ static int inspect_mappings(const struct target *target, const struct target_map
 		return err;
 	if (uses_musl(mappings, n))
 		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: it uses musl libc, linger knows glibc", target__pid(target));
+				  "failed to inspect process %d: it uses musl libc, linger knows glibc",
+				  target__pid(target));
 	code = python_code__new(python->image, python->bias, reader);
 	if (!code)
 		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", python->path);
@@ -344,8 +360,8 @@ int python__inspect(const struct target *target, struct memory_reader *reader, s
 	int err = target__mappings(target, &mappings, &n);
 
 	if (err)
-		return error__set(error, err, "failed to read the mappings of process %d: %s", target__pid(target),
-				  strerror(-err));
+		return error__set(error, err, "failed to read the mappings of process %d: %s",
+				  target__pid(target), strerror(-err));
 	err = inspect_mappings(target, mappings, n, reader, &python, error);
 	target__free_mappings(mappings, n);
 	if (err) {

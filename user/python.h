@@ -17,7 +17,7 @@
 enum python_allocator {
 	PYTHON_PYMALLOC,
 	PYTHON_PYMALLOC_HOOKED, /* pymalloc behind hooks: PYTHONMALLOC=debug, tracemalloc, -X dev */
-	PYTHON_MALLOC,		/* PYTHONMALLOC=malloc: no pymalloc blocks at all */
+	PYTHON_MALLOC,          /* PYTHONMALLOC=malloc: no pymalloc blocks at all */
 	PYTHON_MALLOC_HOOKED,
 	PYTHON_ALLOCATOR_UNKNOWN,
 };
@@ -25,9 +25,9 @@ enum python_allocator {
 /* The interpreter of a target. */
 struct python {
 	struct elf_image *image; /* the file that contains the interpreter */
-	char *path;		 /* its name, as the target sees it */
-	uint64_t bias;		 /* run-time minus link-time address */
-	char version[32];	 /* "3.11.2" */
+	char *path;              /* its name, as the target sees it */
+	uint64_t bias;           /* run-time minus link-time address */
+	char version[32];        /* "3.11.2" */
 	int minor;
 	struct py_layout layout;
 	struct py_runtime_layout runtime;

@@ -63,7 +63,7 @@ static int decode_function(struct python_code *code, const char *name)
 	return code->n_insns > 0 ? 0 : -ENOENT;
 }
 
-/* --- version ----------------------------------------------------------------------------------------------- */
+/* --- version ----------------------------------------------------------------------------------------- */
 
 static bool is_version(const char *text)
 {
@@ -78,7 +78,8 @@ int python_code__version(struct python_code *code, char *buf, size_t len)
 		char text[16] = {};
 
 		if (code->insns[i].op != INSN_LEA_ABSOLUTE ||
-		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) || !is_version(text))
+		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) ||
+		    !is_version(text))
 			continue;
 		strncpy(buf, text, len - 1);
 		buf[len - 1] = 0;
@@ -87,7 +88,7 @@ int python_code__version(struct python_code *code, char *buf, size_t len)
 	return err ? err : -ENOENT;
 }
 
-/* --- operands ---------------------------------------------------------------------------------------------- */
+/* --- operands ---------------------------------------------------------------------------------------- */
 
 /* The address that a memory operand refers to, directly or through a pointer in the GOT loaded before. */
 static int operand_address(struct python_code *code, long at, uint64_t *ret_address)
@@ -119,7 +120,7 @@ static int operand_address(struct python_code *code, long at, uint64_t *ret_addr
 	return -ENOENT;
 }
 
-/* --- thread state ------------------------------------------------------------------------------------------ */
+/* --- thread state ------------------------------------------------------------------------------------ */
 
 /* The first thing it looks at in _PyRuntime is whether the key is in use. */
 int python_code__thread_key(struct python_code *code, uint64_t runtime, uint64_t *ret_address)
@@ -140,7 +141,7 @@ int python_code__thread_key(struct python_code *code, uint64_t runtime, uint64_t
 	return err ? err : -ENOENT;
 }
 
-/* --- allocators -------------------------------------------------------------------------------------------- */
+/* --- allocators -------------------------------------------------------------------------------------- */
 
 #define ALLOCATOR_MALLOC 8 /* PyMemAllocatorEx: ctx, malloc, calloc, realloc, free */
 

@@ -11,8 +11,8 @@
 #include "trace.h"
 
 /*
- * What an interpreter's own machine code tells about it: small exported functions, which stripped builds keep,
- * refer to things that have no symbol.
+ * What an interpreter's own machine code tells about it: small exported functions, which stripped builds
+ * keep, refer to things that have no symbol.
  */
 struct python_code;
 
@@ -23,8 +23,8 @@ void python_code__free(struct python_code *code);
 int python_code__version(struct python_code *code, char *buf, size_t len);
 
 /*
- * The link-time address of _PyRuntime's Py_tss_t for thread states (an int that tells whether it is in use, then the
- * pthread key), from 3.12 on. 0, -ENOENT.
+ * The link-time address of _PyRuntime's Py_tss_t for thread states (an int that tells whether it is in use,
+ * then the pthread key), from 3.12 on. 0, -ENOENT.
  */
 int python_code__thread_key(struct python_code *code, uint64_t runtime, uint64_t *ret_address);
 

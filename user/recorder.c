@@ -19,18 +19,18 @@
 /* Mapping events are applied this much later than they happened, so that calls that overlap can be sorted. */
 #define MAPPING_DELAY_NS 500000000ull
 
-/* The heap is counted again when the last count was this many times its own duration ago, and not more often than
- * once a second. */
+/* The heap is counted again when the last count was this many times its own duration ago, and not more often
+ * than once a second. */
 #define COUNT_PAUSE_FACTOR 50
 #define COUNT_PAUSE_NS 1000000000ull
 #define COUNT_LIMIT_NS 1000000000ull /* a heap that takes longer is not counted */
 
 /*
- * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so our
- * account is the mean of before and after.
+ * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so
+ * our account is the mean of before and after.
  */
 struct heap_count {
-	int64_t blocks;	  /* pool headers */
+	int64_t blocks;   /* pool headers */
 	int64_t net_seen; /* allocations seen minus frees seen */
 };
 
@@ -65,7 +65,7 @@ static bool has_domain(const struct recorder *recorder, enum linger_domain domai
 	return recorder->domains >> domain & 1;
 }
 
-/* --- coverage ---------------------------------------------------------------------------------------------- */
+/* --- coverage ---------------------------------------------------------------------------------------- */
 
 static int net_seen(const struct recorder *recorder, int64_t *ret_net)
 {
@@ -108,8 +108,9 @@ static void update_coverage(struct recorder *recorder)
 }
 
 /*
- * The share of the allocations that was seen. What was missed shows in the difference between how much the heap grew
- * and how much we saw it grow; that is a lower bound of what was missed, and exact where nothing was freed unseen.
+ * The share of the allocations that was seen. What was missed shows in the difference between how much the
+ * heap grew and how much we saw it grow; that is a lower bound of what was missed, and exact where nothing
+ * was freed unseen.
  */
 static double coverage(const struct recorder *recorder, uint64_t seen_allocs, int64_t *ret_growth)
 {
@@ -124,7 +125,7 @@ static double coverage(const struct recorder *recorder, uint64_t seen_allocs, in
 	return missed + seen_allocs ? (double)seen_allocs / (seen_allocs + missed) : 1;
 }
 
-/* --- opening ----------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------- */
 
 static int make_plan(struct recorder *recorder, struct error *error)
 {
@@ -150,7 +151,8 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 	err = kernel__check(&recorder->features, error);
 	if (err)
 		return err;
-	if (has_domain(recorder, LINGER_DOMAIN_MAPPING) && !recorder->features.list[FEATURE_TRACEPOINTS].present) {
+	if (has_domain(recorder, LINGER_DOMAIN_MAPPING) &&
+	    !recorder->features.list[FEATURE_TRACEPOINTS].present) {
 		error__set(error, -EOPNOTSUPP, "failed to record mappings: this kernel lacks %s",
 			   recorder->features.list[FEATURE_TRACEPOINTS].name);
 		error__hint(error, "%s; or record without them: '--domain object'",
@@ -164,7 +166,8 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 	return err ? err : make_plan(recorder, error);
 }
 
-static int open_session(struct recorder *recorder, const struct recorder_options *options, struct error *error)
+static int open_session(struct recorder *recorder, const struct recorder_options *options,
+			struct error *error)
 {
 	struct session_options session_options = {
 		.features = &recorder->features,
@@ -183,7 +186,8 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 	return session__open(&session_options, &recorder->session, error);
 }
 
-int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder, struct error *error)
+int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
+		   struct error *error)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
 	uint64_t begin = now_ns();
@@ -223,7 +227,7 @@ void recorder__free(struct recorder *recorder)
 	free(recorder);
 }
 
-/* --- running ----------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------- */
 
 int recorder__pidfd(const struct recorder *recorder)
 {
@@ -271,7 +275,7 @@ void recorder__stop(struct recorder *recorder)
 	mappings__apply(recorder->mappings, UINT64_MAX);
 }
 
-/* --- results ----------------------------------------------------------------------------------------------- */
+/* --- results ----------------------------------------------------------------------------------------- */
 
 static void summarize_target(const struct recorder *recorder, struct recorder_summary *summary)
 {
@@ -300,15 +304,18 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		.n_unlocated = recorder->plan.n_unlocated,
 		.attach_ms = recorder->attach_ms,
 		.detach_ms = recorder->detach_ms,
-		.elapsed_s = ((recorder->stopped_ns ? recorder->stopped_ns : now_ns()) - recorder->started_ns) / 1e9,
+		.elapsed_s =
+			((recorder->stopped_ns ? recorder->stopped_ns : now_ns()) - recorder->started_ns) /
+			1e9,
 		.kernel_bytes = session__kernel_bytes(recorder->session),
 	};
 
 	summarize_target(recorder, &summary);
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
-		int err = has_domain(recorder, domain) ? snapshot__totals(recorder->session, recorder->mappings, domain,
-									  &summary.totals[domain])
-						       : 0;
+		int err = has_domain(recorder, domain)
+				  ? snapshot__totals(recorder->session, recorder->mappings, domain,
+						     &summary.totals[domain])
+				  : 0;
 		if (err)
 			return err;
 	}
@@ -320,5 +327,6 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 
 int recorder__profile(const struct recorder *recorder, struct profile *profile)
 {
-	return snapshot__profile(recorder->session, recorder->mappings, recorder->names, recorder->domains, profile);
+	return snapshot__profile(recorder->session, recorder->mappings, recorder->names, recorder->domains,
+				 profile);
 }

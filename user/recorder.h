@@ -11,14 +11,14 @@
 #include "snapshot.h"
 
 /*
- * One recording of one target, from inspection to profile: it joins the modules and decides the order in which
- * things happen.
+ * One recording of one target, from inspection to profile: it joins the modules and decides the order in
+ * which things happen.
  */
 struct recorder;
 
 struct recorder_options {
 	pid_t pid;
-	uint32_t domains; /* a bit per enum linger_domain */
+	uint32_t domains;      /* a bit per enum linger_domain */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
 
@@ -30,10 +30,10 @@ struct recorder_summary {
 	const char *build_id;
 	const char *allocator;
 	bool allocator_is_pymalloc; /* possibly behind hooks */
-	uint32_t domains;	    /* those that are recorded */
+	uint32_t domains;           /* those that are recorded */
 	struct domain_totals totals[LINGER_DOMAINS];
 	size_t n_pops, n_pushes, n_slow, n_unlocated;
-	double coverage; /* 0-1; negative: not measured */
+	double coverage;            /* 0-1; negative: not measured */
 	int64_t heap_growth_blocks; /* by the pool headers; meaningful if coverage was measured */
 	double attach_ms, detach_ms, elapsed_s;
 	uint64_t kernel_bytes;
@@ -43,14 +43,15 @@ struct recorder_summary {
 };
 
 /* Inspects the target, plans and attaches; events count when it returns. */
-int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder, struct error *error);
+int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
+		   struct error *error);
 void recorder__free(struct recorder *recorder);
 
 /* Readable when the target has ended. */
 int recorder__pidfd(const struct recorder *recorder);
 
-/* To be called a few times a second: takes over what would otherwise be lost when the target ends. True: the target
- * has ended or become another program, and the recording with it. */
+/* To be called a few times a second: takes over what would otherwise be lost when the target ends. True: the
+ * target has ended or become another program, and the recording with it. */
 bool recorder__tick(struct recorder *recorder);
 
 /* Ends the recording: nothing counts any more, the probes are taken out. */

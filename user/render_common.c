@@ -10,7 +10,8 @@
 #define REPLACEMENT 0xfffd
 #define ELLIPSIS "\xe2\x80\xa6"
 
-/* --- text ------------------------------------------------------------------------------------------------
+/*
+ * --- text ------------------------------------------------------------------------------------------------
  */
 
 /* Decodes one sequence of at least two bytes; returns its length, or 0 when it is not UTF-8. */
@@ -99,10 +100,12 @@ size_t render_string_columns(const char *string)
 	return columns;
 }
 
-/* --- frames ----------------------------------------------------------------------------------------------
+/*
+ * --- frames ----------------------------------------------------------------------------------------------
  */
 
-/* The pieces that a frame's name is put together from, so that it is measured and cut without being copied.
+/*
+ * The pieces that a frame's name is put together from, so that it is measured and cut without being copied.
  */
 struct name {
 	const char *function;
@@ -208,7 +211,8 @@ void render_frame_fitted(FILE *out, const struct profile_frame *frame, size_t co
 	put_name_cut(out, &name, columns, put);
 }
 
-/* --- numbers ---------------------------------------------------------------------------------------------
+/*
+ * --- numbers ---------------------------------------------------------------------------------------------
  */
 
 const char *render_bytes(uint64_t bytes, char buffer[static RENDER_NUMBER_BYTES])
@@ -249,7 +253,8 @@ double render_share(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * part / whole : 0;
 }
 
-/* --- values and samples ----------------------------------------------------------------------------------
+/*
+ * --- values and samples ----------------------------------------------------------------------------------
  */
 
 const char *render_value_text(enum profile_value value)

@@ -47,7 +47,8 @@ enum profile_value render_value_blocks(enum profile_value value);
 /* Orders stacks by name from the root; a stack comes before those that continue it. For qsort of pointers. */
 int render_compare_stacks(const void *a, const void *b);
 
-/* The samples of a domain whose value is not zero, in the order of render_compare_stacks; free() the array.
+/*
+ * The samples of a domain whose value is not zero, in the order of render_compare_stacks; free() the array.
  */
 int render_samples(const struct profile *profile, enum linger_domain domain, enum profile_value value,
 		   const struct profile_sample ***ret_samples, size_t *ret_n);

@@ -64,7 +64,8 @@ struct walk {
 	uint64_t position;
 };
 
-/* --- from samples to nodes -------------------------------------------------------------------------------
+/*
+ * --- from samples to nodes -------------------------------------------------------------------------------
  */
 
 static int graph__add_node(struct graph *graph, const struct node *node)
@@ -174,7 +175,8 @@ static int graph__fill(struct graph *graph, const struct profile *profile, enum 
 	return err;
 }
 
-/* --- text ------------------------------------------------------------------------------------------------
+/*
+ * --- text ------------------------------------------------------------------------------------------------
  */
 
 static void put_xml(FILE *out, uint32_t code_point)
@@ -243,7 +245,8 @@ static void put_amount(FILE *out, uint64_t bytes, uint64_t blocks)
 		bytes == 1 ? "byte" : "bytes", render_count(blocks, count), blocks == 1 ? "block" : "blocks");
 }
 
-/* --- nodes -----------------------------------------------------------------------------------------------
+/*
+ * --- nodes -----------------------------------------------------------------------------------------------
  */
 
 /* The same function has the same colour everywhere, whatever its line. */
@@ -294,7 +297,8 @@ static void put_node(FILE *out, const struct graph *graph, const struct node *no
 	fputs("</g>\n", out);
 }
 
-/* --- graphs ----------------------------------------------------------------------------------------------
+/*
+ * --- graphs ----------------------------------------------------------------------------------------------
  */
 
 static const char *domain_text(enum linger_domain domain)
@@ -330,7 +334,8 @@ static void put_graph(FILE *out, const struct graph *graph, size_t y)
 	fputs("</g>\n", out);
 }
 
-/* --- the file --------------------------------------------------------------------------------------------
+/*
+ * --- the file --------------------------------------------------------------------------------------------
  */
 
 static void put_header(FILE *out, enum profile_value value)

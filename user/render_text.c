@@ -28,7 +28,8 @@ struct table {
 	uint64_t total;
 };
 
-/* --- frames ----------------------------------------------------------------------------------------------
+/*
+ * --- frames ----------------------------------------------------------------------------------------------
  */
 
 /* Whether a path has a directory lib/python3.N, or python3.Nt of a free-threaded build. */
@@ -65,7 +66,8 @@ static const struct profile_frame *place_of(const struct profile_sample *sample)
 	return sample->frames[sample->n_frames - 1];
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------
+/*
+ * --- rows ------------------------------------------------------------------------------------------------
  */
 
 static void put_numbers(const struct table *table, const uint64_t values[PROFILE_VALUES], FILE *out)
@@ -131,7 +133,8 @@ static void put_table(const struct table *table, FILE *out)
 	putc('\n', out);
 }
 
-/* --- tables ----------------------------------------------------------------------------------------------
+/*
+ * --- tables ----------------------------------------------------------------------------------------------
  */
 
 static int compare_values(const void *a, const void *b, void *value)

@@ -42,7 +42,7 @@ struct session {
 	void *take_arg;
 };
 
-/* --- loading ----------------------------------------------------------------------------------------------- */
+/* --- loading ----------------------------------------------------------------------------------------- */
 
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
@@ -81,7 +81,8 @@ static void choose_programs(struct trace_bpf *skeleton, const struct session_opt
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, skeleton->obj) {
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
 		if (is_mapping_program(program))
 			bpf_program__set_autoload(program, options->mappings);
 	}
@@ -100,9 +101,12 @@ static int map_pools(struct session *session)
 {
 	struct trace_bpf *skeleton = session->skeleton;
 
-	session->state = map_pool(skeleton->maps.trace_state, sizeof(*session->state), PROT_READ | PROT_WRITE);
-	session->stacks = map_pool(skeleton->maps.stack_info, MAX_STACKS * sizeof(*session->stacks), PROT_READ);
-	session->frames = map_pool(skeleton->maps.frame_pool, MAX_FRAMES * sizeof(*session->frames), PROT_READ);
+	session->state =
+		map_pool(skeleton->maps.trace_state, sizeof(*session->state), PROT_READ | PROT_WRITE);
+	session->stacks =
+		map_pool(skeleton->maps.stack_info, MAX_STACKS * sizeof(*session->stacks), PROT_READ);
+	session->frames =
+		map_pool(skeleton->maps.frame_pool, MAX_FRAMES * sizeof(*session->frames), PROT_READ);
 	session->codes = map_pool(skeleton->maps.code_info, MAX_CODES * sizeof(*session->codes), PROT_READ);
 	session->text = map_pool(skeleton->maps.text_pool, (size_t)MAX_CHUNKS * LINGER_TEXT_CHUNK, PROT_READ);
 	if (!session->state || !session->stacks || !session->frames || !session->codes || !session->text)
@@ -134,18 +138,20 @@ static int load(struct session *session, const struct session_options *options, 
 	err = trace_bpf__load(session->skeleton);
 	if (err) {
 		error__set(error, err, "failed to load the BPF programs: %s", strerror(-err));
-		error__hint(error, "'linger doctor' shows what this kernel lacks; '-v' shows the kernel's own words");
+		error__hint(
+			error,
+			"'linger doctor' shows what this kernel lacks; '-v' shows the kernel's own words");
 		return err;
 	}
 	err = map_pools(session);
-	session->ring = ring_buffer__new(bpf_map__fd(session->skeleton->maps.mapping_events), take_mapping, session,
-					 NULL);
+	session->ring = ring_buffer__new(bpf_map__fd(session->skeleton->maps.mapping_events), take_mapping,
+					 session, NULL);
 	if (err || !session->ring)
 		return error__set(error, -ENOMEM, "failed to map the kernel's pools: out of memory");
 	return 0;
 }
 
-/* --- attaching --------------------------------------------------------------------------------------------- */
+/* --- attaching --------------------------------------------------------------------------------------- */
 
 static int add_link(struct links *links, struct bpf_link *link)
 {
@@ -190,8 +196,8 @@ static int attach_multi(struct session *session, const struct session_options *o
 
 	probe_path(options, path);
 	return add_link(&session->links,
-			bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid, path, NULL,
-							 &opts));
+			bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
+							 path, NULL, &opts));
 }
 
 /* One perf event per site, for kernels before 6.6. */
@@ -206,8 +212,8 @@ static int attach_singly(struct session *session, const struct session_options *
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookies[i]);
 
 		err = add_link(&session->slow_links,
-			       bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site, options->pid, path,
-							       offsets[i], &opts));
+			       bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
+							       options->pid, path, offsets[i], &opts));
 	}
 	return err;
 }
@@ -251,7 +257,8 @@ static int attach_mappings(struct session *session)
 	struct bpf_program *program;
 	int err = 0;
 
-	bpf_object__for_each_program(program, session->skeleton->obj) {
+	bpf_object__for_each_program(program, session->skeleton->obj)
+	{
 		if (is_mapping_program(program) && !err)
 			err = attach_tracepoint(session, program);
 	}
@@ -264,7 +271,8 @@ static int attach(struct session *session, const struct session_options *options
 
 	err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
-		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid, strerror(-err));
+		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid,
+				  strerror(-err));
 	if (options->plan->n_sites) {
 		err = attach_sites(session, options);
 		if (err)
@@ -280,7 +288,7 @@ static int attach(struct session *session, const struct session_options *options
 	return 0;
 }
 
-/* --- the module -------------------------------------------------------------------------------------------- */
+/* --- the module -------------------------------------------------------------------------------------- */
 
 int session__open(const struct session_options *options, struct session **ret_session, struct error *error)
 {
@@ -321,10 +329,10 @@ void session__stop(struct session *session)
 }
 
 /*
- * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight tracepoints,
- * and before Linux 6.6 for each probe site. The programs return at once by now and nobody depends on when it is over,
- * so a child that holds the same descriptors does the waiting. It keeps none of the standard streams, or a pipe's
- * reader would wait for it too.
+ * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
+ * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
+ * depends on when it is over, so a child that holds the same descriptors does the waiting. It keeps none of
+ * the standard streams, or a pipe's reader would wait for it too.
  */
 static void release_slow_links(struct session *session)
 {
@@ -386,13 +394,15 @@ static void add_counters(struct linger_counters *sum, const struct linger_counte
 		to[i] += from[i];
 }
 
-/* Times that the kernel skipped a mapping program, which it does when the CPU was inside another BPF operation. */
+/* Times that the kernel skipped a mapping program, which it does when the CPU was inside another BPF
+ * operation. */
 static __u64 missed_runs(const struct session *session)
 {
 	struct bpf_program *program;
 	__u64 missed = 0;
 
-	bpf_object__for_each_program(program, session->skeleton->obj) {
+	bpf_object__for_each_program(program, session->skeleton->obj)
+	{
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
 
@@ -403,7 +413,8 @@ static __u64 missed_runs(const struct session *session)
 	return missed;
 }
 
-int session__counters(const struct session *session, enum linger_domain domain, struct linger_counters *ret_counters)
+int session__counters(const struct session *session, enum linger_domain domain,
+		      struct linger_counters *ret_counters)
 {
 	int n_cpus = libbpf_num_possible_cpus(), err;
 	struct linger_counters *per_cpu;
@@ -424,8 +435,8 @@ int session__counters(const struct session *session, enum linger_domain domain, 
 	return err;
 }
 
-int session__drain_mappings(struct session *session, void (*take)(const struct mapping_event *event, void *arg),
-			    void *arg)
+int session__drain_mappings(struct session *session,
+			    void (*take)(const struct mapping_event *event, void *arg), void *arg)
 {
 	session->take = take;
 	session->take_arg = arg;
@@ -453,7 +464,6 @@ uint64_t session__kernel_bytes(const struct session *session)
 	struct bpf_map *map;
 	uint64_t bytes = 0;
 
-	bpf_object__for_each_map(map, session->skeleton->obj)
-		bytes += map_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, session->skeleton->obj) bytes += map_bytes(bpf_map__fd(map));
 	return bytes;
 }

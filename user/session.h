@@ -15,8 +15,8 @@
 #include "trace.h"
 
 /*
- * A recording under way: the loaded programs, the kernel maps they fill and the probes that run them. This module
- * and snapshot.c are the only ones that know BPF.
+ * A recording under way: the loaded programs, the kernel maps they fill and the probes that run them. This
+ * module and snapshot.c are the only ones that know BPF.
  */
 
 struct session_options {
@@ -24,8 +24,8 @@ struct session_options {
 	const struct python *python;
 	const struct probe_plan *plan;
 	pid_t pid;
-	uint32_t tgid; /* of the target, in the initial pid namespace */
-	bool mappings; /* the mapping domain */
+	uint32_t tgid;         /* of the target, in the initial pid namespace */
+	bool mappings;         /* the mapping domain */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
 
@@ -58,11 +58,13 @@ void session__detach(struct session *session);
 struct session_pools session__pools(const struct session *session);
 
 /* Sums over all CPUs. 0 or a negative errno. */
-int session__counters(const struct session *session, enum linger_domain domain, struct linger_counters *ret_counters);
+int session__counters(const struct session *session, enum linger_domain domain,
+		      struct linger_counters *ret_counters);
 
-/* Hands over the mapping events that have arrived, in no particular order. Returns how many, or a negative errno. */
-int session__drain_mappings(struct session *session, void (*take)(const struct mapping_event *event, void *arg),
-			    void *arg);
+/* Hands over the mapping events that have arrived, in no particular order. Returns how many, or a negative
+ * errno. */
+int session__drain_mappings(struct session *session,
+			    void (*take)(const struct mapping_event *event, void *arg), void *arg);
 
 /* Kernel memory that the maps hold, in bytes. */
 uint64_t session__kernel_bytes(const struct session *session);

@@ -7,7 +7,7 @@
 
 #include "drops.h"
 
-/* --- values of one stack ----------------------------------------------------------------------------------- */
+/* --- values of one stack ----------------------------------------------------------------------------- */
 
 static uint64_t load(const __u64 *counter)
 {
@@ -35,7 +35,7 @@ static void mapping_values(const struct mappings *mappings, uint32_t id, uint64_
 	values[PROFILE_INUSE_SPACE] = totals.live_bytes;
 }
 
-/* --- totals ------------------------------------------------------------------------------------------------ */
+/* --- totals ------------------------------------------------------------------------------------------ */
 
 static enum linger_domain stack_domain(const struct session_pools *pools, uint32_t id)
 {
@@ -68,12 +68,12 @@ static void mapping_totals(const struct mappings *mappings, struct domain_totals
 	/* Ranges are matched here and not in the kernel. */
 	totals->counters.recorded_allocs = sum.alloc_blocks;
 	totals->counters.unmatched_frees = mappings__unmatched(mappings);
-	totals->counters.matched_frees = totals->counters.seen_frees -
-					 totals->counters.unmatched_frees - totals->counters.dropped_frees;
+	totals->counters.matched_frees = totals->counters.seen_frees - totals->counters.unmatched_frees -
+					 totals->counters.dropped_frees;
 }
 
-int snapshot__totals(const struct session *session, const struct mappings *mappings, enum linger_domain domain,
-		     struct domain_totals *ret_totals)
+int snapshot__totals(const struct session *session, const struct mappings *mappings,
+		     enum linger_domain domain, struct domain_totals *ret_totals)
 {
 	struct session_pools pools = session__pools(session);
 	struct domain_totals totals = {};
@@ -89,7 +89,7 @@ int snapshot__totals(const struct session *session, const struct mappings *mappi
 	return 0;
 }
 
-/* --- profile ----------------------------------------------------------------------------------------------- */
+/* --- profile ----------------------------------------------------------------------------------------- */
 
 static bool is_empty(const uint64_t values[PROFILE_VALUES])
 {
@@ -135,12 +135,14 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 		else
 			mapping_values(mappings, id, values);
 		if (!is_empty(values))
-			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames), values);
+			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames),
+					   values);
 	}
 	return err;
 }
 
-/* What was dropped stands in the profile as a stack of its own: its blocks were allocated, and may still live. */
+/* What was dropped stands in the profile as a stack of its own: its blocks were allocated, and may still
+ * live. */
 static int add_drops(const struct linger_counters *c, enum linger_domain domain, struct profile *profile)
 {
 	int err = 0;
@@ -163,8 +165,8 @@ static int add_drops(const struct linger_counters *c, enum linger_domain domain,
 	return err;
 }
 
-int snapshot__profile(const struct session *session, const struct mappings *mappings, const struct code_names *names,
-		      uint32_t domains, struct profile *profile)
+int snapshot__profile(const struct session *session, const struct mappings *mappings,
+		      const struct code_names *names, uint32_t domains, struct profile *profile)
 {
 	struct session_pools pools = session__pools(session);
 	int err = add_stacks(&pools, mappings, names, domains, profile);

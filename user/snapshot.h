@@ -19,11 +19,11 @@ struct domain_totals {
 };
 
 /* 0 or a negative errno. mappings may be NULL. */
-int snapshot__totals(const struct session *session, const struct mappings *mappings, enum linger_domain domain,
-		     struct domain_totals *ret_totals);
+int snapshot__totals(const struct session *session, const struct mappings *mappings,
+		     enum linger_domain domain, struct domain_totals *ret_totals);
 
 /* Adds the stacks of the given domains (a bit each), and what was dropped, to the profile. 0 or -ENOMEM. */
-int snapshot__profile(const struct session *session, const struct mappings *mappings, const struct code_names *names,
-		      uint32_t domains, struct profile *profile);
+int snapshot__profile(const struct session *session, const struct mappings *mappings,
+		      const struct code_names *names, uint32_t domains, struct profile *profile);
 
 #endif /* LINGER_SNAPSHOT_H */

@@ -19,13 +19,15 @@ static json_t *make_domain(const struct domain_totals *totals)
 {
 	const struct linger_counters *c = &totals->counters;
 
-	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs, "seen_frees",
-			 (json_int_t)c->seen_frees, "unmatched_frees", (json_int_t)c->unmatched_frees, "missed_frees",
-			 (json_int_t)c->missed_frees, "dropped_frees", (json_int_t)c->dropped_frees, "lost_names",
-			 (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks", (json_int_t)totals->live_blocks, "live_bytes",
-			 (json_int_t)totals->live_bytes, "alloc_blocks", (json_int_t)totals->alloc_blocks, "alloc_bytes",
-			 (json_int_t)totals->alloc_bytes, "lost_stacks", (json_int_t)c->lost_stacks, "filtered",
-			 (json_int_t)c->filtered, "dropped", make_dropped(c));
+	return json_pack(
+		"{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs,
+		"seen_frees", (json_int_t)c->seen_frees, "unmatched_frees", (json_int_t)c->unmatched_frees,
+		"missed_frees", (json_int_t)c->missed_frees, "dropped_frees", (json_int_t)c->dropped_frees,
+		"lost_names", (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks",
+		(json_int_t)totals->live_blocks, "live_bytes", (json_int_t)totals->live_bytes, "alloc_blocks",
+		(json_int_t)totals->alloc_blocks, "alloc_bytes", (json_int_t)totals->alloc_bytes,
+		"lost_stacks", (json_int_t)c->lost_stacks, "filtered", (json_int_t)c->filtered, "dropped",
+		make_dropped(c));
 }
 
 static json_t *make_domains(const struct recorder_summary *summary)
@@ -34,29 +36,35 @@ static json_t *make_domains(const struct recorder_summary *summary)
 
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		if (summary->domains >> domain & 1)
-			json_object_set_new(domains, linger_domain__name(domain), make_domain(&summary->totals[domain]));
+			json_object_set_new(domains, linger_domain__name(domain),
+					    make_domain(&summary->totals[domain]));
 	return domains;
 }
 
 static json_t *make_target(const struct recorder_summary *summary)
 {
-	return json_pack("{si ss ss ss ss}", "pid", (int)summary->pid, "python", summary->python_version, "path",
-			 summary->python_path, "build", summary->build_id, "allocator", summary->allocator);
+	return json_pack("{si ss ss ss ss}", "pid", (int)summary->pid, "python", summary->python_version,
+			 "path", summary->python_path, "build", summary->build_id, "allocator",
+			 summary->allocator);
 }
 
 int stats_json__write(const struct recorder_summary *summary, FILE *out)
 {
 	json_t *coverage = summary->coverage < 0 ? json_null() : json_real(summary->coverage);
-	json_t *stats = json_pack("{so so s{si si si si} sf sf sf sI si so}", "domains", make_domains(summary), "coverage",
-				  coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
+	json_t *stats = json_pack("{so so s{si si si si} sf sf sf sI si so}", "domains",
+				  make_domains(summary), "coverage", coverage, "sites", "pop",
+				  (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
 				  (int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms",
-				  summary->attach_ms, "detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s,
-				  "kernel_bytes", (json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target", make_target(summary));
+				  summary->attach_ms, "detach_ms", summary->detach_ms, "elapsed_s",
+				  summary->elapsed_s, "kernel_bytes", (json_int_t)summary->kernel_bytes,
+				  "forks", (int)summary->forks, "target", make_target(summary));
 	int err;
 
 	if (!stats)
 		return -ENOMEM;
-	err = json_dumpf(stats, out, JSON_INDENT(2) | JSON_REAL_PRECISION(8)) || fputc('\n', out) == EOF ? -EIO : 0;
+	err = json_dumpf(stats, out, JSON_INDENT(2) | JSON_REAL_PRECISION(8)) || fputc('\n', out) == EOF
+		      ? -EIO
+		      : 0;
 	json_decref(stats);
 	return err;
 }

@@ -33,7 +33,8 @@ static int open_target(struct target *target, struct error *error)
 
 	target->pidfd = syscall(SYS_pidfd_open, target->pid, 0);
 	if (target->pidfd < 0 && errno == ENOSYS)
-		return error__set(error, -ENOSYS, "failed to open process %d: this kernel has no pidfd_open (Linux 5.3)",
+		return error__set(error, -ENOSYS,
+				  "failed to open process %d: this kernel has no pidfd_open (Linux 5.3)",
 				  target->pid);
 	if (target->pidfd < 0) {
 		error__set(error, -ESRCH, "failed to open process %d: %s", target->pid,
@@ -46,7 +47,8 @@ static int open_target(struct target *target, struct error *error)
 	if (target->proc_fd < 0 || !target__is_alive(target))
 		return error__set(error, -ESRCH, "failed to open process %d: it has just ended", target->pid);
 	if (is_kernel_thread(target)) {
-		error__set(error, -EOPNOTSUPP, "failed to open process %d: it is a kernel thread", target->pid);
+		error__set(error, -EOPNOTSUPP, "failed to open process %d: it is a kernel thread",
+			   target->pid);
 		error__hint(error, "'pgrep -a python' lists the Python processes of this machine");
 		return -EOPNOTSUPP;
 	}
@@ -106,7 +108,7 @@ int target__open_proc(const struct target *target, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* --- mappings ---------------------------------------------------------------------------------------------- */
+/* --- mappings ---------------------------------------------------------------------------------------- */
 
 static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 {
@@ -115,8 +117,8 @@ static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 	int path_at = 0;
 
 	line[strcspn(line, "\n")] = 0;
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m.start, &m.end, perms,
-		   &m.offset, &m.inode, &path_at) < 5)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m.start, &m.end,
+		   perms, &m.offset, &m.inode, &path_at) < 5)
 		return false;
 	m.readable = perms[0] == 'r';
 	m.writable = perms[1] == 'w';
@@ -180,7 +182,7 @@ void target__free_mappings(struct target_mapping *mappings, size_t n)
 	free(mappings);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------- */
 
 /* Through the kernel's own link to the mapped file: right in every mount namespace, and for deleted files. */
 static int open_map_file(const struct target *target, const struct target_mapping *mapping)
@@ -191,7 +193,9 @@ static int open_map_file(const struct target *target, const struct target_mappin
 	return target__open_proc(target, name);
 }
 
-/* By name, below the target's root; only if it is still the same file. For those who may not use map_files. */
+/*
+ * By name, below the target's root; only if it is still the same file. For those who may not use map_files.
+ */
 static int open_by_path(const struct target *target, const struct target_mapping *mapping)
 {
 	struct stat st;

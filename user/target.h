@@ -10,15 +10,15 @@
 #include "error.h"
 
 /*
- * One process under observation, held by a pidfd, so that a reused pid cannot take its place. Everything below
- * /proc/PID is read through a directory descriptor that fails once the process is gone.
+ * One process under observation, held by a pidfd, so that a reused pid cannot take its place. Everything
+ * below /proc/PID is read through a directory descriptor that fails once the process is gone.
  */
 struct target;
 
 struct target_mapping {
 	uint64_t start, end;
 	uint64_t offset; /* in the file */
-	uint64_t inode;	 /* 0: anonymous */
+	uint64_t inode;  /* 0: anonymous */
 	bool readable, writable, executable, shared;
 	char *path; /* as in /proc/PID/maps; empty if there is none */
 };

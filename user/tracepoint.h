@@ -3,8 +3,8 @@
 #define LINGER_TRACEPOINT_H
 
 /*
- * Kernel tracepoints by name. Their numbers stand in tracefs, which many containers do not have mounted; a private
- * instance that no other process sees is made for reading them, and nothing on the machine changes.
+ * Kernel tracepoints by name. Their numbers stand in tracefs, which many containers do not have mounted; a
+ * private instance that no other process sees is made for reading them, and nothing on the machine changes.
  */
 
 /* The number of a tracepoint; negative errno: there is none, or tracefs cannot be had. */

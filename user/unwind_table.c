@@ -29,7 +29,7 @@ struct entry {
 struct fde {
 	uint32_t length;
 	uint32_t cie_back; /* from this field back to the CIE */
-	int32_t start;	   /* relative to this field */
+	int32_t start;     /* relative to this field */
 	uint32_t size;
 } __attribute__((packed));
 

@@ -7,15 +7,17 @@
 
 #include "elf_image.h"
 
-/* The code ranges that a file's unwind information describes: what is left of its functions when it is stripped. */
+/* The code ranges that a file's unwind information describes: what is left of its functions when it is
+ * stripped. */
 struct unwind_range {
 	uint64_t start;
 	uint64_t end;
 };
 
 /*
- * All ranges, in no particular order; the caller frees the array. `header` is the address of .eh_frame_hdr (LSB
- * core specification, "Exception Frames"). 0; -ENOENT: no table in the usual encoding; -EIO, -EFAULT, -ENOMEM.
+ * All ranges, in no particular order; the caller frees the array. `header` is the address of .eh_frame_hdr
+ * (LSB core specification, "Exception Frames"). 0; -ENOENT: no table in the usual encoding; -EIO, -EFAULT,
+ * -ENOMEM.
  */
 int unwind_table__ranges(const struct elf_image *image, uint64_t header, uint64_t header_size,
 			 struct unwind_range **ret_ranges, size_t *ret_n);

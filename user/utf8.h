@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The characters of a Python str (kind 1: Latin-1, 2: UCS-2, 4: UCS-4) as UTF-8. Surrogates and what is beyond
- * Unicode become U+FFFD. A new string, NULL when memory is short. */
+/* The characters of a Python str (kind 1: Latin-1, 2: UCS-2, 4: UCS-4) as UTF-8. Surrogates and what is
+ * beyond Unicode become U+FFFD. A new string, NULL when memory is short. */
 char *utf8__from_python(const void *characters, size_t n, uint8_t kind);
 
 #endif /* LINGER_UTF8_H */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The cheapest program there can be at the same sites: what an event costs before anything is done with it. */
+/*
+ * The cheapest program there can be at the same sites: what an event costs before anything is done with it.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -94,7 +94,8 @@ int main(int argc, char **argv)
 			seconds = atof(optarg);
 	}
 	if (pid <= 0 || run(pid, seconds, &error)) {
-		fprintf(stderr, "count_only: %s\n", pid > 0 ? error.message : "usage: count_only -p PID -d SECONDS");
+		fprintf(stderr, "count_only: %s\n",
+			pid > 0 ? error.message : "usage: count_only -p PID -d SECONDS");
 		return 1;
 	}
 	return 0;

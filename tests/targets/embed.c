@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A program of its own that has CPython inside: what a server with Python plug-ins looks like from outside. */
+/*
+ * A program of its own that has CPython inside: what a server with Python plug-ins looks like from outside.
+ */
 #include <Python.h>
 
 int main(int argc, char **argv)

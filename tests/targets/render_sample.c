@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Writes a fixed profile: render_sample FORMAT VALUE > FILE. What it holds is known to test_svg_browser.py.
+/*
+ * Writes a fixed profile: render_sample FORMAT VALUE > FILE. What it holds is known to test_svg_browser.py.
  */
 #include <stdio.h>
 

@@ -202,7 +202,8 @@ static void test_empty_table(void **state)
 	assert_true(code_names__has_started(names, LINGER_FRAME(id, 0)));
 }
 
-/* A record that is being written is taken the next time, and those after it with it: ids are taken in order.
+/*
+ * A record that is being written is taken the next time, and those after it with it: ids are taken in order.
  */
 static void test_half_written(void **state)
 {

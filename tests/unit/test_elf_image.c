@@ -14,7 +14,8 @@
 #include "elf_image.h"
 #include "machine_code_test.h"
 
-/* --- a file of our own making ------------------------------------------------------------------------------
+/*
+ * --- a file of our own making ------------------------------------------------------------------------------
  */
 
 #define TEXT_ADDRESS UINT64_C(0x400000)
@@ -302,7 +303,8 @@ static void test_build_id(void **state)
 	elf_image__free(image);
 }
 
-/* --- the test's own executable, which is a PIE -------------------------------------------------------------
+/*
+ * --- the test's own executable, which is a PIE -------------------------------------------------------------
  */
 
 int __attribute__((noinline)) known_function(int n)
@@ -468,7 +470,8 @@ static void test_overlapping(void **state)
 	free(bytes);
 }
 
-/* As /proc/PID/maps tells it: where the mapping begins that holds the function, and its offset in the file.
+/*
+ * As /proc/PID/maps tells it: where the mapping begins that holds the function, and its offset in the file.
  */
 static void test_bias(void **state)
 {
@@ -491,7 +494,8 @@ static void test_bias(void **state)
 	elf_image__free(image);
 }
 
-/* --- damage ------------------------------------------------------------------------------------------------
+/*
+ * --- damage ------------------------------------------------------------------------------------------------
  */
 
 /* What a target's file is asked for, whatever it says. */

@@ -138,7 +138,8 @@ static void test_unknown_format(void **state)
 
 static void test_lnotab(void **state)
 {
-	/* The line changes where the next entry begins, and jumps of over 127 lines take entries of no bytes.
+	/*
+	 * The line changes where the next entry begins, and jumps of over 127 lines take entries of no bytes.
 	 */
 	assert_int_equal(LINE(PY_LINES_LNOTAB, "\x04\x01\x02\xff", 10, 3), 10);
 	assert_int_equal(LINE(PY_LINES_LNOTAB, "\x04\x01\x02\xff", 10, 4), 11);

@@ -211,7 +211,8 @@ static void test_fixed(void **state)
 	assert_int_equal(mappings__unmatched(mappings), 0);
 }
 
-/* With one clock reading for both ends, a call first removes and then adds; between calls, arrival decides.
+/*
+ * With one clock reading for both ends, a call first removes and then adds; between calls, arrival decides.
  */
 static void test_equal_times(void **state)
 {

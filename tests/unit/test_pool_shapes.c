@@ -126,7 +126,8 @@ static const struct fixture pops[] = {
 	 .code = {{0x5b8fdc, "488b780883000148893c24488b3f488978084885ff0f8443010000488b0424"}},
 	 .site = SITE(0x5b8ff1, SITE_POP, SITE_IN_MEMORY, SITE_RSP, 0)},
 
-	/* mov 8(%rax),%rdx; addl $1,(%rax); mov %rdx,0x10(%rsp); mov (%rdx),%rdx; mov %rdx,8(%rax); test; je
+	/*
+	 * mov 8(%rax),%rdx; addl $1,(%rax); mov %rdx,0x10(%rsp); mov (%rdx),%rdx; mov %rdx,8(%rax); test; je
 	 */
 	{FORKY "the block's register is overwritten; a spill slot",
 	 .code = {{0x62d4be, "488b50088300014889542410488b12488950084885d20f8451030000"}},
@@ -147,7 +148,8 @@ static const struct fixture assembled_pops[] = {
 	 .code = {{0x1000, "488b4208830201488b004885c07409488b4a0848894208c3488b4a0848894208c3"}},
 	 .site = SITE(0x100d, SITE_POP, SITE_IN_MEMORY, SITE_RDX, 8)},
 
-	/* mov 8(%rdx),%rax; mov (%rax),%rcx; mov %rcx,8(%rdx); test %rcx,%rcx; je; both: addl $1,(%rdx); ret
+	/*
+	 * mov 8(%rdx),%rax; mov (%rax),%rcx; mov %rcx,8(%rdx); test %rcx,%rcx; je; both: addl $1,(%rdx); ret
 	 */
 	{"the count is sunk below the branch",
 	 .code = {{0x1000, "488b4208488b0848894a084885c97404830201c3830201c3"}},
@@ -366,7 +368,8 @@ static void test_two_sites_in_one_row(void **state)
 	assert_int_equal(scan_pieces(no_sites[1].code)->n_sites, 0);
 }
 
-/* --- random instructions -----------------------------------------------------------------------------------
+/*
+ * --- random instructions -----------------------------------------------------------------------------------
  */
 
 struct writer {

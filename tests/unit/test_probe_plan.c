@@ -14,7 +14,8 @@
 #include "machine_code_test.h"
 #include "probe_plan.h"
 
-/* --- a second opinion: decoding that shares no code with the planner's -------------------------------------
+/*
+ * --- a second opinion: decoding that shares no code with the planner's -------------------------------------
  */
 
 /* What decoding from the function's start finds at an address; false: the middle of an instruction. */
@@ -227,7 +228,8 @@ static void test_code_dealloc(void **state)
 	elf_image__free(image);
 }
 
-/* --- functions of our own making ---------------------------------------------------------------------------
+/*
+ * --- functions of our own making ---------------------------------------------------------------------------
  */
 
 /* Debian 12 python3.11 3.11.2-6+deb12u6, 0x4fb39d and 0x5009df: PyObject_Malloc, PyObject_Free. */

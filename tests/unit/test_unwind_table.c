@@ -217,7 +217,8 @@ static void test_unusual_cie(void **state)
 	assert_true(count_with(AUGMENTATION, "zXR", 4) < all); /* with something unknown before it */
 }
 
-/* CIEs of our own: only their first 64 bytes are looked at. Symbols, so that they can be found in the file.
+/*
+ * CIEs of our own: only their first 64 bytes are looked at. Symbols, so that they can be found in the file.
  */
 const uint8_t sound_cie[64] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b};
 const uint8_t long_numbers_cie[64] = {20,  0, 0,    0,    0, 0,    0,    0,  1, 'z',
