@@ -43,8 +43,9 @@ static __always_inline struct live_key live_key_of(__u64 address)
 static __always_inline __u64 exchange(struct live_stretch *stretch, const struct live_key *key, __u64 address,
 				      __u64 value)
 {
-	__u32 slot = (address - key->stretch * LINGER_STRETCH_BYTES) / LINGER_SLOT_BYTES;
+	__u64 slot = (address - key->stretch * LINGER_STRETCH_BYTES) / LINGER_SLOT_BYTES;
 
+	barrier_var(slot); /* older verifiers lose the bound when the compiler narrows the comparison */
 	if (slot >= LINGER_STRETCH_SLOTS)
 		return 0;
 	return __sync_lock_test_and_set(&stretch->slots[slot], value);
