@@ -226,7 +226,7 @@ def test_a_32_bit_process(tmp_path):
     if made.returncode:
         pytest.skip("gcc cannot make 32-bit programs here")
     with running([program]) as process:
-        check_refusal(record(process.pid), "32")
+        check_refusal(record(process.pid), "64-bit x86")
 
 
 @pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug"])

@@ -30,7 +30,10 @@ def instructions(elf, wanted):
 
 def test_sites_are_instruction_boundaries(interpreter):
     sites = planned_sites(interpreter.elf)
-    assert {"pop", "push", "slow"} <= {kind for kind, _ in sites}
+    kinds = {kind for kind, _ in sites}
+    assert {"push", "slow"} <= kinds
+    # Plain builds before 3.9 have one allocating function, slow path and all; its callers are what is probed.
+    assert "pop" in kinds or interpreter.version < (3, 9)
     decoded = instructions(interpreter.elf, {address for _, address in sites})
     inside = ["%s %#x" % site for site in sites if site[1] not in decoded or decoded[site[1]] == "(bad)"]
     assert not inside, "not at an instruction: " + ", ".join(inside)
