@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,21 +215,20 @@ static bool uses_musl(const struct target_mapping *mappings, size_t n)
 	return false;
 }
 
+/* Py_tss_t (CPython Include/pythread.h). */
+struct tss {
+	int32_t is_initialized;
+	uint32_t key;
+};
+
 /* Where the key of the thread states is: known for old versions, read out of the code for new ones. */
 static int find_thread_key(const struct python *python, struct python_code *code, uint64_t runtime,
 			   uint64_t *ret_address)
 {
-	uint64_t tss;
-	int err;
-
-	if (python->runtime.auto_tss_key != PY_NO_FIELD) {
-		*ret_address = runtime + python->runtime.auto_tss_key;
-		return 0;
-	}
-	err = python_code__thread_key(code, runtime, &tss);
-	if (!err)
-		*ret_address = tss + sizeof(int);
-	return err;
+	if (python->runtime.auto_tss_key == PY_NO_FIELD)
+		return python_code__thread_key(code, runtime, ret_address);
+	*ret_address = runtime + python->runtime.auto_tss_key - offsetof(struct tss, key);
+	return 0;
 }
 
 /*
@@ -240,15 +240,24 @@ static int read_tls_path(struct python *python, struct python_code *code, uint64
 			 struct memory_reader *reader, struct error *error)
 {
 	uint64_t address;
-	uint32_t key;
+	struct tss tss = {};
 
 	if (find_thread_key(python, code, runtime, &address) ||
-	    memory_reader__read(reader, python->bias + address, &key, sizeof(key)) ||
-	    pthread_key_path(key, &python->tls))
+	    memory_reader__read(reader, python->bias + address, &tss, sizeof(tss)))
 		return error__set(
 			error, -EOPNOTSUPP,
 			"failed to inspect Python %s: cannot tell where this build keeps its thread state",
 			python->version);
+	if (!tss.is_initialized) {
+		error__set(error, -EAGAIN, "failed to inspect Python %s: the interpreter has not started yet",
+			   python->version);
+		error__hint(error, "try again when it has");
+		return -EAGAIN;
+	}
+	if (pthread_key_path(tss.key, &python->tls))
+		return error__set(error, -EOPNOTSUPP,
+				  "failed to inspect Python %s: thread key %u makes no sense",
+				  python->version, tss.key);
 	return 0;
 }
 

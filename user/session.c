@@ -15,10 +15,10 @@
 #include "trace.skel.h"
 #include "tracepoint.h"
 
-#define MAX_STACKS (128u << 10)
-#define MAX_FRAMES (4u << 20)
-#define MAX_CODES (64u << 10)
-#define MAX_CHUNKS (512u << 10)
+#define MAX_STACKS (64u << 10)
+#define MAX_FRAMES (2u << 20)
+#define MAX_CODES (32u << 10)
+#define MAX_CHUNKS (384u << 10)
 #define RING_BYTES (4u << 20)
 #define MAX_LINKS 4096
 #define RELEASE_DELAY_US 100000

@@ -242,6 +242,26 @@ def test_a_user_without_capabilities(target):
     check_refusal(record(target.pid, program=program, user="nobody", extra_groups=[]), "CAP_")
 
 
+@pytest.mark.parametrize("feature", ["btf", "bpf", "ringbuf", "bpf_loop", "attach_cookie"])
+def test_a_kernel_that_lacks_a_feature(target, monkeypatch, feature):
+    monkeypatch.setenv("LINGER_WITHOUT", feature)
+    check_refusal(record(target.pid), "lacks " + feature)
+    assert run_linger("doctor", "-p", target.pid).returncode == 2
+
+
+def test_a_kernel_without_tracepoints_can_still_record_objects(target, monkeypatch):
+    monkeypatch.setenv("LINGER_WITHOUT", "syscall_tracepoints")
+    check_refusal(record(target.pid), "syscall_tracepoints", "--domain object")
+    assert record(target.pid, "--domain", "object").returncode == 0
+
+
+@pytest.mark.parametrize("dropped, named", [("-bpf,-sys_admin", "CAP_BPF"), ("-perfmon,-sys_admin", "CAP_PERFMON"),
+                                            ("-sys_ptrace", "CAP_SYS_PTRACE")])
+def test_root_that_lacks_a_capability(target, dropped, named):
+    command = ["setpriv", "--bounding-set", dropped, str(LINGER), "record", "-p", str(target.pid), "-d", "1"]
+    check_refusal(subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL), named)
+
+
 # --- doctor -------------------------------------------------------------------------------------------------
 
 def test_doctor_says_yes_where_recording_works(target):

@@ -36,3 +36,10 @@ def test_live_blocks_are_the_pools_own(interpreter, phase):
     assert sum(outcome.stats["dropped"].values()) == 0
     assert outcome.agrees(), diagnosis(interpreter, phase, outcome)
     assert outcome.coverage >= 0.999, diagnosis(interpreter, phase, outcome)
+
+
+def test_the_same_with_probes_attached_one_by_one(system_interpreter, monkeypatch):
+    """As on kernels before 6.6."""
+    monkeypatch.setenv("LINGER_WITHOUT", "uprobe_multi")
+    outcome = measure(system_interpreter, "all", ("half",))
+    assert outcome.agrees() and outcome.coverage >= 0.999
