@@ -38,12 +38,18 @@ static __always_inline void walk__release(struct walk *walk)
 	__sync_lock_test_and_set(&walk->busy, 0);
 }
 
-/* The thread state of the current thread, 0 if it never ran Python. */
-static __always_inline __u64 current_thread_state(void)
+/*
+ * The thread state of the current thread, 0 if it never ran Python. Who allocates objects holds the GIL, and
+ * up to 3.11 the interpreter says whose thread state that is, sub-interpreters included; the thread's own key
+ * knows only the first of its states there. Later versions keep the key up to date.
+ */
+static __always_inline __u64 current_thread_state(__u32 domain)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	__u64 p = task->thread.fsbase;
 
+	if (domain == LINGER_DOMAIN_OBJECT && linger_config.current_tstate)
+		return read_pointer(linger_config.current_tstate, &p) ? p : 0;
 #pragma unroll
 	for (int i = 0; i < 2; i++)
 		if (i < linger_config.tls.n && !read_pointer(p + linger_config.tls.offset[i], &p))
@@ -51,9 +57,9 @@ static __always_inline __u64 current_thread_state(void)
 	return p;
 }
 
-static __always_inline __u64 innermost_frame(void)
+static __always_inline __u64 innermost_frame(__u32 domain)
 {
-	__u64 p = current_thread_state();
+	__u64 p = current_thread_state(domain);
 
 	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
 		return 0;
@@ -166,7 +172,7 @@ static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
 	struct cursor cursor = {
 		.walk = walk,
-		.frame = innermost_frame(),
+		.frame = innermost_frame(domain),
 		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
 	};
 

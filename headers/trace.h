@@ -49,10 +49,11 @@ struct trace_config {
 	__u32 frame_bytes; /* from the first of a frame's fields to the end of the last, at most
 			      PY_FRAME_BYTES */
 	__u32 pad;
+	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	struct py_tls_path tls;
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 96, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 #include "py_layouts.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /*
@@ -187,13 +188,19 @@ static const struct py_layout static_layouts[] = {
 _Static_assert(sizeof(static_layouts) / sizeof(static_layouts[0]) == LAST_STATIC_MINOR - FIRST_MINOR + 1,
 	       "one layout per version");
 
-/* _PyRuntime.gilstate.autoTSSkey._key: the pthread key, which follows the int _is_initialized. */
-static const uint16_t auto_tss_keys[] = {
-	[7 - FIRST_MINOR] = 1508, /* 3.7.16 */
-	[8 - FIRST_MINOR] = 1396, /* 3.8.18 */
-	[9 - FIRST_MINOR] = 588,  /* 3.9.18 */
-	[10 - FIRST_MINOR] = 588, /* 3.10.13 */
-	[11 - FIRST_MINOR] = 596, /* 3.11.7 */
+/*
+ * _PyRuntime.gilstate up to 3.11: autoTSSkey._key, the pthread key, which follows the int _is_initialized;
+ * and tstate_current.
+ */
+static const struct {
+	uint16_t auto_tss_key;
+	uint16_t current_tstate;
+} gilstates[] = {
+	[7 - FIRST_MINOR] = {1508, 1480}, /* 3.7.16 */
+	[8 - FIRST_MINOR] = {1396, 1368}, /* 3.8.18 */
+	[9 - FIRST_MINOR] = {588, 568},   /* 3.9.18 */
+	[10 - FIRST_MINOR] = {588, 568},  /* 3.10.13 */
+	[11 - FIRST_MINOR] = {596, 576},  /* 3.11.7 */
 };
 
 /* What is read from a _Py_DebugOffsets. */
@@ -394,10 +401,11 @@ static int debug_layout(int minor, const uint8_t *bytes, size_t len, struct py_l
 static struct py_runtime_layout runtime_layout(int minor)
 {
 	size_t i = (size_t)(minor - FIRST_MINOR);
+	bool has_gilstate = i < sizeof(gilstates) / sizeof(gilstates[0]);
 
 	return (struct py_runtime_layout){
-		.auto_tss_key =
-			i < sizeof(auto_tss_keys) / sizeof(auto_tss_keys[0]) ? auto_tss_keys[i] : PY_NO_FIELD,
+		.auto_tss_key = has_gilstate ? gilstates[i].auto_tss_key : PY_NO_FIELD,
+		.current_tstate = has_gilstate ? gilstates[i].current_tstate : PY_NO_FIELD,
 		.pool_bytes = minor <= 9 ? 4096 : 16384,
 		.alignment = 16,
 	};

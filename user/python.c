@@ -335,6 +335,8 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	err = read_tls_path(python, code, runtime, reader, error);
 	if (err)
 		return err;
+	if (python->runtime.current_tstate != PY_NO_FIELD)
+		python->current_tstate = python->bias + runtime + python->runtime.current_tstate;
 	python->allocator = find_allocator(python, code, reader);
 	python->code_dealloc = find_code_dealloc(python, reader);
 	return 0;

@@ -32,7 +32,9 @@ struct python {
 	struct py_layout layout;
 	struct py_runtime_layout runtime;
 	struct py_tls_path tls;
-	uint64_t code_dealloc; /* link-time address of the code object's deallocator; 0: not known */
+	uint64_t current_tstate; /* run-time address of the pointer to the GIL holder's thread state; 0: not
+				    used */
+	uint64_t code_dealloc;   /* link-time address of the code object's deallocator; 0: not known */
 	enum python_allocator allocator;
 };
 

@@ -66,6 +66,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_frames = MAX_FRAMES,
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
+		.current_tstate = options->python->current_tstate,
 		.tls = options->python->tls,
 		.frame_bytes = python__frame_bytes(&options->python->layout),
 		.py = options->python->layout,

@@ -3,6 +3,8 @@
 import json
 import os
 
+import pytest
+
 from linger import Frame, Recording, Target, frame_of
 
 TOLERANCE = 0.01
@@ -131,3 +133,12 @@ def test_lines_survive_their_code_object(interpreter):
     totals = churned(interpreter, "churn_lines")
     expected = {Frame("same", "same.py", 3 + i): CHURN_BYTES for i in range(100)}
     assert {frame: totals.get(frame) for frame in expected} == expected
+
+
+@pytest.mark.interpreters("system", "bullseye", "trixie", "forky", "pyenv-3.8.18", "pyenv-3.12.1")
+def test_allocations_in_a_sub_interpreter(interpreter):
+    with Target(interpreter, "subinterpreter.py") as target, Recording(target.pid, value="inuse_objects") as recording:
+        target.ask("build")
+        recording.stop()
+    inside = sum(weight for frames, weight in recording.profile.stacks["object"] if any("kept_inside" in f for f in frames))
+    assert inside >= 20000

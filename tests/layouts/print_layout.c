@@ -186,8 +186,9 @@ static void show_debug_positions(void)
 static void show_runtime(void)
 {
 #if PY_VERSION_HEX < 0x030c0000
-	printf("\t/* 3.%d: _PyRuntime */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
-	       offsetof(_PyRuntimeState, gilstate.autoTSSkey._key));
+	printf("\t/* 3.%d: _PyRuntime */\n\t[%d] = {%zu, %zu},\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
+	       offsetof(_PyRuntimeState, gilstate.autoTSSkey._key),
+	       offsetof(_PyRuntimeState, gilstate.tstate_current));
 #endif
 }
 

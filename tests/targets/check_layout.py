@@ -107,6 +107,7 @@ def check_thread_key(layout):
     get = ctypes.CDLL(None).pthread_getspecific
     get.restype = ctypes.c_void_p
     assert get(ctypes.c_uint32(key)) == thread_state()
+    assert read(address_of_runtime() + layout["current_tstate"]) == thread_state()
 
 
 def check_alignment(layout):

@@ -38,6 +38,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(layout, bytes_data);
 	SHOW(layout, type_dealloc);
 	SHOW(runtime, auto_tss_key);
+	SHOW(runtime, current_tstate);
 	SHOW(runtime, alignment);
 }
 

@@ -92,6 +92,7 @@ static int get(int minor, const uint64_t *words, size_t len, struct py_layout *l
 static void test_static_versions(void **state)
 {
 	static const uint16_t auto_tss_keys[] = {1508, 1396, 588, 588, 596, PY_NO_FIELD};
+	static const uint16_t current_tstates[] = {1480, 1368, 568, 568, 576, PY_NO_FIELD};
 
 	for (int minor = 7; minor <= 12; minor++) {
 		struct py_runtime_layout runtime;
@@ -99,6 +100,7 @@ static void test_static_versions(void **state)
 
 		assert_int_equal(py_layouts__get(minor, NULL, 0, &layout, &runtime), 0);
 		assert_int_equal(runtime.auto_tss_key, auto_tss_keys[minor - 7]);
+		assert_int_equal(runtime.current_tstate, current_tstates[minor - 7]);
 		assert_int_equal(runtime.pool_bytes, minor <= 9 ? 4096 : 16384);
 		assert_int_equal(runtime.alignment, 16);
 		assert_int_equal(layout.tstate_frame, minor <= 10 ? 24 : 56);
