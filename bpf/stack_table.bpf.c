@@ -35,7 +35,7 @@ static __always_inline struct walk *walk__claim(void)
 
 static __always_inline void walk__release(struct walk *walk)
 {
-	__sync_lock_test_and_set(&walk->busy, 0);
+	*(volatile __u32 *)&walk->busy = 0; /* of this CPU alone: a plain store will do */
 }
 
 /*
@@ -69,23 +69,13 @@ static __always_inline __u64 innermost_frame(__u32 domain)
 	return p;
 }
 
-/* The lowest of the frame's fields: the read starts there. */
-static __always_inline __u32 frame_read_start(void)
-{
-	__u32 start = linger_config.py.frame_code;
-
-	if (linger_config.py.frame_previous < start)
-		start = linger_config.py.frame_previous;
-	return start;
-}
-
 /*
  * A field in the words read of a frame. The difference is hidden from the compiler, which would otherwise
  * subtract the start from the pointer, and the verifier refuses that.
  */
 static __always_inline const char *frame_field(const char *words, __u32 offset)
 {
-	__u32 at = offset - frame_read_start();
+	__u32 at = offset - linger_config.frame_start;
 
 	barrier_var(at);
 	return words + at;
@@ -127,7 +117,7 @@ struct cursor {
 /* The words of the frame at cursor->frame, in the window; NULL if they cannot be read. */
 static __always_inline const char *read_frame(struct cursor *cursor)
 {
-	__u64 start = cursor->frame + frame_read_start(), end = start + linger_config.frame_bytes;
+	__u64 start = cursor->frame + linger_config.frame_start, end = start + linger_config.frame_bytes;
 	__u32 at, bytes;
 
 	if (start < cursor->window_start || end > cursor->window_end) {

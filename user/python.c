@@ -143,27 +143,29 @@ static int read_version(struct python *python, struct python_code *code)
 	return sscanf(python->version, "3.%d", &python->minor) == 1 ? 0 : -ENOENT;
 }
 
-uint32_t python__frame_bytes(const struct py_layout *py)
+static void include(struct frame_extent *extent, uint32_t offset, uint32_t bytes)
 {
-	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
-	uint32_t end = (py->frame_code > py->frame_previous ? py->frame_code : py->frame_previous) +
-		       sizeof(uint64_t);
-	uint32_t instr_bytes = py->instr_kind == PY_INSTR_POINTER ? sizeof(uint64_t) : sizeof(uint32_t);
+	uint32_t end = extent->start + extent->bytes;
 
-	if (py->frame_instr + instr_bytes > end)
-		end = py->frame_instr + instr_bytes;
-	if (py->frame_owner != PY_NO_FIELD && py->frame_owner + 1u > end)
-		end = py->frame_owner + 1;
-	return end - start;
+	if (offset == PY_NO_FIELD)
+		return;
+	if (!extent->bytes || offset < extent->start)
+		extent->start = offset;
+	if (!extent->bytes || offset + bytes > end)
+		end = offset + bytes;
+	extent->bytes = end - extent->start;
 }
 
-/* Whether the programs find all that they need of a frame in one read. */
-static bool frame_fits(const struct py_layout *py)
+struct frame_extent python__frame_extent(const struct py_layout *py)
 {
-	uint32_t start = py->frame_code < py->frame_previous ? py->frame_code : py->frame_previous;
+	struct frame_extent extent = {};
 
-	return py->frame_instr >= start && py->frame_owner >= start &&
-	       python__frame_bytes(py) <= PY_FRAME_BYTES;
+	include(&extent, py->frame_code, sizeof(uint64_t));
+	include(&extent, py->frame_previous, sizeof(uint64_t));
+	include(&extent, py->frame_instr,
+		py->instr_kind == PY_INSTR_POINTER ? sizeof(uint64_t) : sizeof(uint32_t));
+	include(&extent, py->frame_owner, 1);
+	return extent;
 }
 
 static int read_layout(struct python *python, uint64_t runtime, struct memory_reader *reader,
@@ -182,7 +184,7 @@ static int read_layout(struct python *python, uint64_t runtime, struct memory_re
 				  "failed to inspect Python %s: free-threaded builds are not supported (they "
 				  "have no pymalloc)",
 				  python->version);
-	if (err || !frame_fits(&python->layout))
+	if (err || python__frame_extent(&python->layout).bytes > PY_FRAME_BYTES)
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect Python %s: its layout is not known; linger knows "
 				  "CPython 3.7 to 3.14",

@@ -43,8 +43,12 @@ int python__inspect(const struct target *target, struct memory_reader *reader, s
 		    struct error *error);
 void python__free(struct python *python);
 
-/* From the first of a frame's fields that the walk needs to the end of the last. */
-uint32_t python__frame_bytes(const struct py_layout *py);
+/* Where in a frame the fields that the walk needs begin, and the bytes from there to the end of the last. */
+struct frame_extent {
+	uint32_t start;
+	uint32_t bytes;
+};
+struct frame_extent python__frame_extent(const struct py_layout *py);
 
 const char *python_allocator__name(enum python_allocator allocator);
 

@@ -59,6 +59,8 @@ static void size_maps(struct trace_bpf *skeleton, const struct session_options *
 
 static void configure(struct trace_bpf *skeleton, const struct session_options *options)
 {
+	struct frame_extent extent = python__frame_extent(&options->python->layout);
+
 	skeleton->rodata->linger_config = (struct trace_config){
 		.tgid = options->tgid,
 		.pool_bytes = options->python->runtime.pool_bytes,
@@ -68,7 +70,8 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
 		.tls = options->python->tls,
-		.frame_bytes = python__frame_bytes(&options->python->layout),
+		.frame_start = extent.start,
+		.frame_bytes = extent.bytes,
 		.py = options->python->layout,
 	};
 }
