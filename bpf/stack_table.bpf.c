@@ -16,6 +16,8 @@
 
 #include "code_table.bpf.h"
 
+#define FRAMES_PER_CALL 8
+
 /*
  * Scratch space for a walk. Programs on one CPU can interleave (they may be preempted, not migrated), so each
  * claims a slot of its CPU. NULL when all are taken.
@@ -135,8 +137,8 @@ static __always_inline const char *read_frame(struct cursor *cursor)
 	return at < PAGE_BYTES ? cursor->walk->window + at : NULL;
 }
 
-/* One frame; 1 ends the walk. */
-static long walk_frame(__u64 i, struct cursor *cursor)
+/* One frame. False ends the walk. */
+static __always_inline bool walk_frame(struct cursor *cursor)
 {
 	const __u64 mask = ~(__u64)linger_config.py.code_tag_mask;
 	struct walk *walk = cursor->walk;
@@ -144,16 +146,27 @@ static long walk_frame(__u64 i, struct cursor *cursor)
 	const char *words = cursor->frame ? read_frame(cursor) : NULL;
 
 	if (!words)
-		return 1;
+		return false;
 	cursor->frame = *(__u64 *)frame_field(words, linger_config.py.frame_previous) & mask;
 	if (linger_config.py.frame_owner != PY_NO_FIELD &&
 	    *(__u8 *)frame_field(words, linger_config.py.frame_owner) >= linger_config.py.owner_c_stack)
-		return 0;
+		return true;
 	to->code = *(__u64 *)frame_field(words, linger_config.py.frame_code) & mask;
 	to->generation = code_generation__of(to->code);
 	to->instr = instr_offset(words, to->code);
 	hash_frame(&cursor->key, to);
 	walk->n_frames++;
+	return true;
+}
+
+/* Several frames: between two calls the cursor is in memory, within one in registers, an eighth less per
+ * event. */
+static long walk_frames(__u64 i, struct cursor *cursor)
+{
+#pragma unroll
+	for (int j = 0; j < FRAMES_PER_CALL; j++)
+		if (!walk_frame(cursor))
+			return 1;
 	return 0;
 }
 
@@ -167,7 +180,7 @@ static __always_inline void walk__run(struct walk *walk, __u32 domain)
 	};
 
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
-	bpf_loop(LINGER_MAX_FRAMES, walk_frame, &cursor, 0);
+	bpf_loop(LINGER_MAX_FRAMES / FRAMES_PER_CALL, walk_frames, &cursor, 0);
 	walk->truncated = cursor.frame != 0;
 	cursor.key.hash[0] ^= walk->truncated;
 	walk->key = cursor.key;
@@ -213,7 +226,7 @@ static __always_inline bool store_frames(struct walk *walk, struct linger_stack 
 }
 
 /* Gives a stack that is not in the table an id; the domain's own id when there is no room. */
-static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain, struct linger_counters *c)
+static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
 {
 	struct trace_state *state = get_state();
 	struct linger_stack *info;
@@ -223,7 +236,7 @@ static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain, s
 		return domain;
 	id = __sync_fetch_and_add(&state->next_stack, 1);
 	info = bpf_map_lookup_elem(&stack_info, &id);
-	if (!info || !store_frames(walk, info, c))
+	if (!info || !store_frames(walk, info, get_counters(domain)))
 		return domain;
 	info->domain = domain;
 	if (!bpf_map_update_elem(&stacks, &walk->key, &id, BPF_NOEXIST))
@@ -235,17 +248,20 @@ static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain, s
 
 __noinline __u32 stack_table__current(__u32 domain)
 {
-	struct linger_counters *c = get_counters(domain);
 	struct walk *walk = walk__claim();
+	struct linger_counters *c;
 	__u32 id = domain, *known;
 
 	if (walk) {
 		walk__run(walk, domain);
 		known = bpf_map_lookup_elem(&stacks, &walk->key);
-		id = known ? *known : stack_table__add(walk, domain, c);
+		id = known ? *known : stack_table__add(walk, domain);
 		walk__release(walk);
 	}
-	if (id == domain && c)
+	if (id != domain)
+		return id;
+	c = get_counters(domain);
+	if (c)
 		count(&c->lost_stacks, 1);
-	return id;
+	return domain;
 }
