@@ -16,7 +16,7 @@
 
 #include "code_table.bpf.h"
 
-#define FRAMES_PER_CALL 8
+#define FRAMES_PER_CALL 4
 
 /*
  * Scratch space for a walk. Programs on one CPU can interleave (they may be preempted, not migrated), so each
