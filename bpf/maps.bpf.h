@@ -23,6 +23,16 @@ struct live_set_map {
 	__type(value, struct live_stretch);
 };
 
+/* Block sizes of pools that have been looked at; see pymalloc.bpf.c. */
+#define SIZE_CACHE_SLOTS 65536
+
+struct size_cache_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SIZE_CACHE_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
 /* What a new stretch of the live set is copied from. */
 struct empty_stretch_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -135,6 +145,7 @@ struct mapping_events_map {
 };
 
 extern struct live_set_map live_set SEC(".maps");
+extern struct size_cache_map size_cache SEC(".maps");
 extern struct empty_stretch_map empty_stretch SEC(".maps");
 extern struct stacks_map stacks SEC(".maps");
 extern struct codes_map codes SEC(".maps");

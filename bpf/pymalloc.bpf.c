@@ -67,27 +67,47 @@ static __always_inline __u64 site_block(struct pt_regs *ctx, union site_cookie c
 	return value;
 }
 
-/* The size of a block, from its pool's header; 0 if it is not a pymalloc block. */
-static __always_inline __u32 block_bytes(__u64 block)
+/* The size of a pool's blocks, from its header; 0 if it is not a pymalloc pool. */
+static __always_inline __u32 read_pool(__u64 pool)
 {
-	__u64 pool = block & ~(__u64)(linger_config.pool_bytes - 1);
-	__u32 offset = block - pool, bytes;
 	struct pool_tail tail;
+	__u32 bytes;
 
-	if (bpf_probe_read_user(&tail, sizeof(tail), (void *)(pool + POOL_TAIL_OFFSET)))
-		return 0;
-	if (tail.szidx >= SIZE_CLASSES)
+	if (bpf_probe_read_user(&tail, sizeof(tail), (void *)(pool + POOL_TAIL_OFFSET)) ||
+	    tail.szidx >= SIZE_CLASSES)
 		return 0;
 	bytes = (tail.szidx + 1) * 16;
-	if (tail.maxnextoffset != linger_config.pool_bytes - bytes || offset < POOL_HEADER_BYTES ||
-	    (offset - POOL_HEADER_BYTES) % bytes)
+	return tail.maxnextoffset == linger_config.pool_bytes - bytes ? bytes : 0;
+}
+
+/*
+ * The size of a block; 0 if it is not a pymalloc block. A pool gets another size only in the slow path, which
+ * then hands out its first block; so what a pool's header said is remembered, as pool + size, and read again
+ * (`fresh`) when a block comes from there.
+ */
+static __always_inline __u32 block_bytes(__u64 block, bool fresh)
+{
+	__u64 pool = block & ~(__u64)(linger_config.pool_bytes - 1), bytes;
+	/* Neighbours get slots of their own, whether pools are of 4 or 16 KiB. */
+	__u32 slot = (pool >> 12 ^ pool >> 14) & (SIZE_CACHE_SLOTS - 1);
+	__u64 *known = bpf_map_lookup_elem(&size_cache, &slot);
+	__u32 offset = block - pool;
+
+	if (!known)
+		return 0;
+	bytes = *known - pool; /* large if another pool was here last */
+	if (fresh || bytes >= linger_config.pool_bytes) {
+		bytes = read_pool(pool);
+		*known = pool + bytes;
+	}
+	if (!bytes || offset < POOL_HEADER_BYTES || (offset - POOL_HEADER_BYTES) % (__u32)bytes)
 		return 0;
 	return bytes;
 }
 
-static __always_inline void on_alloc(__u64 address, struct linger_counters *c)
+static __always_inline void on_alloc(__u64 address, bool fresh, struct linger_counters *c)
 {
-	__u32 bytes = block_bytes(address);
+	__u32 bytes = block_bytes(address, fresh);
 
 	count(&c->seen_allocs, 1);
 	if (bytes)
@@ -122,7 +142,7 @@ int pymalloc_site(struct pt_regs *ctx)
 		return 0;
 	address = site_block(ctx, cookie);
 	if (cookie.kind == SITE_POP || (cookie.kind == SITE_SLOW_RESULT && address))
-		on_alloc(address, c);
+		on_alloc(address, cookie.kind == SITE_SLOW_RESULT, c);
 	else if (cookie.kind == SITE_PUSH)
 		live_set__free(address, c);
 	else if (cookie.kind == SITE_CODE_DEALLOC)
