@@ -51,11 +51,6 @@ static bool is_register(const ZydisDecodedOperand *op)
 	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && reg_number(op->reg.value) != NO_REG;
 }
 
-static bool is_vector(const ZydisDecodedOperand *op)
-{
-	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && reg_number(op->reg.value) == NO_REG;
-}
-
 static bool is_memory(const ZydisDecodedOperand *op)
 {
 	return op->type == ZYDIS_OPERAND_TYPE_MEMORY;
@@ -121,14 +116,6 @@ static void take_move(struct insn *insn, const struct decoded *d)
 		insn->op = INSN_LEA_ABSOLUTE;
 		insn->reg = reg_number(to->reg.value);
 		insn->imm = from->imm.value.s;
-	}
-}
-
-static void take_vector_move(struct insn *insn, const struct decoded *d)
-{
-	if (d->insn.operand_count_visible == 2 && is_memory(&d->operands[0]) && is_vector(&d->operands[1])) {
-		insn->op = INSN_STORE_VECTOR;
-		take_memory(insn, &d->operands[0]);
 	}
 }
 
@@ -237,15 +224,6 @@ static void classify(struct insn *insn, const struct decoded *d)
 	switch (d->insn.mnemonic) {
 	case ZYDIS_MNEMONIC_MOV:
 		take_move(insn, d);
-		break;
-	case ZYDIS_MNEMONIC_MOVUPS:
-	case ZYDIS_MNEMONIC_MOVAPS:
-	case ZYDIS_MNEMONIC_MOVDQU:
-	case ZYDIS_MNEMONIC_MOVDQA:
-	case ZYDIS_MNEMONIC_MOVQ:
-	case ZYDIS_MNEMONIC_MOVHPS:
-	case ZYDIS_MNEMONIC_MOVLPS:
-		take_vector_move(insn, d);
 		break;
 	case ZYDIS_MNEMONIC_LEA:
 		take_lea(insn, d);

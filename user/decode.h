@@ -20,7 +20,6 @@ enum insn_op {
 	INSN_MOVE,         /* reg = src (64 bits) */
 	INSN_LOAD,         /* reg = [base + disp] */
 	INSN_STORE,        /* [base + disp] = src; src NO_REG: a constant in imm */
-	INSN_STORE_VECTOR, /* [base + disp] = a vector register */
 	INSN_ADD_MEMORY,   /* [base + disp] += imm */
 	INSN_TEST,         /* flags of reg against itself, or against zero */
 	INSN_TEST_MEMORY,  /* flags of [base + disp] against zero */

@@ -76,8 +76,6 @@ static const struct classified {
 	{"mov %ecx,(%rsp)", "890c24", INSN_STORE, 4, NONE, SITE_RCX, SITE_RSP, 0, 0, 0},
 	{"movl $0xffff,0x24(%rax)", "c74024ffff0000", INSN_STORE, 4, NONE, NONE, SITE_RAX, 0x24, 0xffff, 0},
 	{"movq $-1,8(%rdx)", "48c74208ffffffff", INSN_STORE, 8, NONE, NONE, SITE_RDX, 8, -1, 0},
-	{"movups %xmm0,8(%rax)", "0f114008", INSN_STORE_VECTOR, 16, NONE, NONE, SITE_RAX, 8, 0, 0},
-	{"movq %xmm0,8(%rax)", "660fd64008", INSN_STORE_VECTOR, 8, NONE, NONE, SITE_RAX, 8, 0, 0},
 	{"movups 8(%rax),%xmm0", "0f104008", INSN_OTHER, 0, NONE, NONE, NONE, 0, 0, 0},
 	{"movq %xmm0,%r12", "66490f7ec4", INSN_OTHER, 0, NONE, NONE, NONE, 0, 0, R(R12)},
 	{"addl $1,(%rdx)", "830201", INSN_ADD_MEMORY, 4, NONE, NONE, SITE_RDX, 0, 1, 0},
