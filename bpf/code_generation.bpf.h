@@ -29,8 +29,12 @@ static __always_inline void code_generation__end(__u64 code)
 	__u32 slot = generation_slot(code);
 	__u32 *generation = bpf_map_lookup_elem(&code_generations, &slot);
 
-	if (generation)
-		__sync_fetch_and_add(generation, 1);
+	struct trace_state *state = get_state();
+
+	if (!generation || !state)
+		return;
+	__sync_fetch_and_add(generation, 1);
+	state->codes_ended = 1;
 }
 
 #endif /* LINGER_CODE_GENERATION_BPF_H */

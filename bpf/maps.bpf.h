@@ -126,7 +126,8 @@ struct raw_frame {
 struct walk {
 	__u32 busy;
 	__u32 n_frames;
-	__u64 truncated;
+	__u32 truncated;
+	__u32 codes_ended; /* so that generations count at all */
 	struct stack_key key;
 	struct raw_frame frames[LINGER_MAX_FRAMES];
 	char window[PAGE_BYTES + PY_FRAME_BYTES]; /* of the target's memory */

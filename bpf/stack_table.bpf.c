@@ -88,12 +88,9 @@ static __always_inline void hash_frame(struct stack_key *key, const struct raw_f
 	__u64 a = key->hash[0], b = key->hash[1],
 	      where = (__u64)frame->generation << 32 | (__u32)frame->instr;
 
-	a = (a ^ frame->code) * 0x9e3779b97f4a7c15ULL;
-	b = (b ^ where) * 0xc2b2ae3d27d4eb4fULL;
-	a ^= b >> 29;
-	b ^= a >> 31;
-	key->hash[0] = a * 0xff51afd7ed558ccdULL;
-	key->hash[1] = b * 0xc4ceb9fe1a85ec53ULL;
+	/* Each half takes in the other's upper bits, which the multiplications have mixed most. */
+	key->hash[0] = (a ^ frame->code ^ b >> 32) * 0x9e3779b97f4a7c15ULL;
+	key->hash[1] = (b ^ where ^ a >> 32) * 0xc2b2ae3d27d4eb4fULL;
 }
 
 /* The instruction's offset in bytes from the start of the code. */
@@ -152,7 +149,7 @@ static __always_inline bool walk_frame(struct cursor *cursor)
 	    *(__u8 *)frame_field(words, linger_config.py.frame_owner) >= linger_config.py.owner_c_stack)
 		return true;
 	to->code = *(__u64 *)frame_field(words, linger_config.py.frame_code) & mask;
-	to->generation = code_generation__of(to->code);
+	to->generation = walk->codes_ended ? code_generation__of(to->code) : 0;
 	to->instr = instr_offset(words, to->code);
 	hash_frame(&cursor->key, to);
 	walk->n_frames++;
@@ -178,7 +175,9 @@ static __always_inline void walk__run(struct walk *walk, __u32 domain)
 		.frame = innermost_frame(domain),
 		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
 	};
+	struct trace_state *state = get_state();
 
+	walk->codes_ended = state && state->codes_ended;
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
 	bpf_loop(LINGER_MAX_FRAMES / FRAMES_PER_CALL, walk_frames, &cursor, 0);
 	walk->truncated = cursor.frame != 0;

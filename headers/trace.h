@@ -185,10 +185,10 @@ _Static_assert(sizeof(struct linger_code) == 56, "linger_code is shared with BPF
 
 /* How far the pools are filled, and what became of the target. One element. */
 struct trace_state {
-	__u32 active; /* events count only while this is 1 */
-	__u32 execed; /* the target replaced its program */
-	__u32 forked; /* processes that it forked, which inherit the breakpoints */
-	__u32 pad;
+	__u32 active;      /* events count only while this is 1 */
+	__u32 execed;      /* the target replaced its program */
+	__u32 forked;      /* processes that it forked, which inherit the breakpoints */
+	__u32 codes_ended; /* code objects were deallocated, see code_generation.bpf.h */
 	__u32 next_stack;
 	__u32 next_frame;
 	__u32 next_code;
