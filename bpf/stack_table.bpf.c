@@ -59,10 +59,8 @@ static __always_inline __u64 current_thread_state(__u32 domain)
 	return p;
 }
 
-static __always_inline __u64 innermost_frame(__u32 domain)
+static __always_inline __u64 innermost_frame(__u64 p)
 {
-	__u64 p = current_thread_state(domain);
-
 	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
 		return 0;
 	if (linger_config.py.cframe_current != PY_NO_FIELD &&
@@ -167,15 +165,34 @@ static long walk_frames(__u64 i, struct cursor *cursor)
 	return 0;
 }
 
+static __always_inline void read_thread_name(char name[LINGER_THREAD_NAME_BYTES])
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+
+	bpf_probe_read_kernel(name, LINGER_THREAD_NAME_BYTES, task->comm);
+}
+
+/* Stacks of different domains and of threads of different names are different stacks. */
+static __always_inline struct stack_key first_key(const struct walk *walk, __u32 domain)
+{
+	const __u64 *name = (const __u64 *)walk->thread;
+
+	return (struct stack_key){{name[0] + domain + 1, name[1] ^ 0x27d4eb2f165667c5ULL}};
+}
+
 /* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
 static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
+	__u64 thread_state = current_thread_state(domain);
 	struct cursor cursor = {
 		.walk = walk,
-		.frame = innermost_frame(domain),
-		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
+		.frame = innermost_frame(thread_state),
 	};
 	struct trace_state *state = get_state();
+
+	read_thread_name(walk->thread);
+	cursor.key = first_key(walk, domain);
+	walk->native = !thread_state;
 
 	walk->codes_ended = state && state->codes_ended;
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
@@ -238,6 +255,8 @@ static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
 	if (!info || !store_frames(walk, info, get_counters(domain)))
 		return domain;
 	info->domain = domain;
+	info->native = walk->native;
+	__builtin_memcpy(info->thread, walk->thread, sizeof(info->thread));
 	if (!bpf_map_update_elem(&stacks, &walk->key, &id, BPF_NOEXIST))
 		return id;
 	/* Another thread has just added the same stack. */

@@ -214,7 +214,10 @@ int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offs
 	return -EINVAL;
 }
 
-static bool find_relocation(const struct elf_image *image, uint64_t address, uint64_t *ret_addend)
+/* Calls visit for every relocation until it returns true; symbols is the index of its symbol table. */
+static bool
+each_relocation(const struct elf_image *image,
+		bool (*visit)(const struct elf_image *, const GElf_Rela *, size_t symbols, void *), void *arg)
 {
 	Elf_Scn *section = NULL;
 
@@ -227,18 +230,30 @@ static bool find_relocation(const struct elf_image *image, uint64_t address, uin
 			continue;
 		data = elf_getdata(section, NULL);
 		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
-			if (rela.r_offset == address && GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE) {
-				*ret_addend = rela.r_addend;
+			if (visit(image, &rela, header.sh_link, arg))
 				return true;
-			}
 	}
 	return false;
 }
 
+static bool match_address(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
+{
+	GElf_Rela *search = arg;
+
+	if (rela->r_offset != search->r_offset || GELF_R_TYPE(rela->r_info) != R_X86_64_RELATIVE)
+		return false;
+	*search = *rela;
+	return true;
+}
+
 int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
 {
-	if (find_relocation(image, address, ret_value))
+	GElf_Rela search = {.r_offset = address};
+
+	if (each_relocation(image, match_address, &search)) {
+		*ret_value = search.r_addend;
 		return 0;
+	}
 	return elf_image__read(image, address, ret_value, sizeof(*ret_value));
 }
 
@@ -354,6 +369,39 @@ static void tidy_functions(struct elf_image *image)
 			image->functions[n++] = *f;
 	}
 	image->n_functions = n;
+}
+
+struct import_search {
+	const char *name;
+	uint64_t slot;
+};
+
+static bool match_import(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
+{
+	struct import_search *search = arg;
+	Elf_Scn *section = elf_getscn(image->elf, symbols);
+	GElf_Shdr header;
+	GElf_Sym symbol;
+	const char *name;
+
+	if (GELF_R_TYPE(rela->r_info) != R_X86_64_JUMP_SLOT && GELF_R_TYPE(rela->r_info) != R_X86_64_GLOB_DAT)
+		return false;
+	if (!section || !gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM ||
+	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol))
+		return false;
+	name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
+	search->slot = rela->r_offset;
+	return name && !strcmp(name, search->name);
+}
+
+int elf_image__import(const struct elf_image *image, const char *name, uint64_t *ret_slot)
+{
+	struct import_search search = {.name = name};
+
+	if (!each_relocation(image, match_import, &search))
+		return -ENOENT;
+	*ret_slot = search.slot;
+	return 0;
 }
 
 struct symbol_functions {

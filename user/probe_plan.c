@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "decode.h"
+#include "entry_site.h"
 #include "pool_shapes.h"
 
 #define RESULT_INSNS 8 /* from a call to the probe on its result */
@@ -93,24 +94,6 @@ static bool is_jump_target(const struct insn *insns, size_t n, uint64_t address)
 		if ((insns[i].op == INSN_JCC || insns[i].op == INSN_JMP) && (uint64_t)insns[i].imm == address)
 			return true;
 	return false;
-}
-
-/*
- * Where to probe a function's entry: the first instruction that the kernel emulates, as long as the stack
- * pointer and the first argument are still those of the call and every call passes there exactly once; else
- * the entry.
- */
-static uint64_t entry_site(const struct insn *insns, size_t n)
-{
-	for (size_t i = 0; i < n && i < 8; i++) {
-		if (i > 0 && is_jump_target(insns, n, insns[i].address))
-			break;
-		if (insns[i].emulated)
-			return insns[i].address;
-		if (insns[i].writes & (1u << SITE_RSP | 1u << SITE_RDI) || insns[i].op >= INSN_JCC)
-			break;
-	}
-	return insns[0].address;
 }
 
 /* --- the slow path ----------------------------------------------------------------------------------- */
@@ -252,9 +235,10 @@ static int plan_function(struct planner *p, const struct elf_function *function)
 
 static int plan_code_dealloc(struct planner *p, uint64_t address)
 {
-	union site_cookie cookie = {.kind = SITE_CODE_DEALLOC, .place = SITE_IN_REGISTER, .reg = SITE_RDI};
+	union site_cookie cookie = {.kind = SITE_CODE_DEALLOC, .place = SITE_IN_REGISTER};
 	struct elf_function function;
 	const struct insn *insns;
+	struct entry_site site;
 	const uint8_t *bytes;
 	long n;
 
@@ -264,7 +248,9 @@ static int plan_code_dealloc(struct planner *p, uint64_t address)
 	n = decoder__run(p->decoder, bytes, function.end - function.start, function.start, &insns);
 	if (n <= 0)
 		return n == -ENOMEM ? n : 0;
-	return add_site(p, entry_site(insns, n), cookie);
+	site = entry_site__find(insns, n, 1, false);
+	cookie.reg = site.registers[0];
+	return add_site(p, site.address, cookie);
 }
 
 static int compare_sites(const void *a, const void *b)

@@ -41,6 +41,8 @@ struct recorder {
 	struct python python;
 	struct kernel_features features;
 	struct probe_plan plan;
+	struct raw_allocator raw_allocator;
+	struct raw_plan raw_plan;
 	struct session *session;
 	struct code_names *names;
 	struct mappings *mappings;
@@ -141,6 +143,25 @@ static int make_plan(struct recorder *recorder, struct error *error)
 	return err == -ENOENT ? -EOPNOTSUPP : err;
 }
 
+static int make_raw_plan(struct recorder *recorder, struct error *error)
+{
+	int err;
+
+	if (!has_domain(recorder, LINGER_DOMAIN_RAW))
+		return 0;
+	err = raw_allocator__find(recorder->target, &recorder->python, recorder->reader,
+				  &recorder->raw_allocator, error);
+	if (err)
+		return err;
+	err = raw_plan__make(recorder->raw_allocator.image, &recorder->raw_plan);
+	if (!err)
+		return 0;
+	error__set(error, -EOPNOTSUPP, "failed to find malloc's code in '%s': %s",
+		   recorder->raw_allocator.path, strerror(-err));
+	error__hint(error, "'--domain object,mapping' records without it");
+	return err == -ENOENT ? -EOPNOTSUPP : err;
+}
+
 static int inspect(struct recorder *recorder, const struct recorder_options *options, struct error *error)
 {
 	int err = target__open(options->pid, &recorder->target, error);
@@ -163,7 +184,9 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 	if (err)
 		return err;
 	err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
-	return err ? err : make_plan(recorder, error);
+	if (!err)
+		err = make_plan(recorder, error);
+	return err ? err : make_raw_plan(recorder, error);
 }
 
 static int open_session(struct recorder *recorder, const struct recorder_options *options,
@@ -173,6 +196,8 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.features = &recorder->features,
 		.python = &recorder->python,
 		.plan = &recorder->plan,
+		.raw_plan = has_domain(recorder, LINGER_DOMAIN_RAW) ? &recorder->raw_plan : NULL,
+		.raw_image = recorder->raw_allocator.image,
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
@@ -221,6 +246,7 @@ void recorder__free(struct recorder *recorder)
 	mappings__free(recorder->mappings);
 	code_names__free(recorder->names);
 	probe_plan__free(&recorder->plan);
+	raw_allocator__free(&recorder->raw_allocator);
 	python__free(&recorder->python);
 	memory_reader__free(recorder->reader);
 	target__free(recorder->target);
@@ -302,6 +328,8 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		.n_pushes = recorder->plan.n_pushes,
 		.n_slow = recorder->plan.n_slow,
 		.n_unlocated = recorder->plan.n_unlocated,
+		.raw_allocator = &recorder->raw_allocator,
+		.raw_plan = &recorder->raw_plan,
 		.attach_ms = recorder->attach_ms,
 		.detach_ms = recorder->detach_ms,
 		.elapsed_s =

@@ -20,6 +20,7 @@
 #define MAX_CODES (32u << 10)
 #define MAX_CHUNKS (384u << 10)
 #define RING_BYTES (4u << 20)
+#define RAW_BLOCKS_PER_MIB 512 /* of room: blocks of 2 KiB on average */
 #define MAX_LINKS 4096
 #define RELEASE_DELAY_US 100000
 
@@ -48,6 +49,9 @@ static void size_maps(struct trace_bpf *skeleton, const struct session_options *
 {
 	bpf_map__set_max_entries(skeleton->maps.live_set,
 				 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
+	if (options->raw_plan)
+		bpf_map__set_max_entries(skeleton->maps.raw_set,
+					 (uint64_t)options->live_max_mib * RAW_BLOCKS_PER_MIB);
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
@@ -81,17 +85,27 @@ static bool is_mapping_program(const struct bpf_program *program)
 	return !strncmp(bpf_program__section_name(program), "tracepoint/", strlen("tracepoint/"));
 }
 
+static bool is_probe_program(const struct bpf_program *program)
+{
+	return !strcmp(bpf_program__section_name(program), "uprobe");
+}
+
+/* Loads what will be attached and nothing else: verifying a program takes a while. */
 static void choose_programs(struct trace_bpf *skeleton, const struct session_options *options)
 {
+	bool multi = options->features->list[FEATURE_UPROBE_MULTI].present;
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
 		if (is_mapping_program(program))
 			bpf_program__set_autoload(program, options->mappings);
+		if (is_probe_program(program) && multi)
+			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
 	}
-	if (options->features->list[FEATURE_UPROBE_MULTI].present)
-		bpf_program__set_expected_attach_type(skeleton->progs.pymalloc_site, BPF_TRACE_UPROBE_MULTI);
+	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_sites);
+	bpf_program__set_autoload(skeleton->progs.raw_entry, options->raw_plan);
+	bpf_program__set_autoload(skeleton->progs.raw_return, options->raw_plan);
 }
 
 static void *map_pool(const struct bpf_map *map, size_t bytes, int protection)
@@ -175,71 +189,119 @@ static void destroy_links(struct links *links)
 		bpf_link__destroy(links->list[--links->n]);
 }
 
-/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
-static void probe_path(const struct session_options *options, char path[64])
-{
-	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(options->python->image));
-}
+/* Probes of one program in one file. */
+struct probe_set {
+	struct bpf_program *program;
+	const struct elf_image *image;
+	unsigned long *offsets; /* in the file */
+	__u64 *cookies;
+	size_t n, capacity;
+	bool returns; /* on the functions' returns */
+	int err;      /* the first that adding a probe met */
+};
 
-static int file_offset(const struct session_options *options, uint64_t address, unsigned long *ret_offset)
+static void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
 {
 	uint64_t offset;
-	int err = elf_image__offset(options->python->image, address, &offset);
 
-	if (!err)
-		*ret_offset = offset;
-	return err;
+	if (set->n == set->capacity && !set->err) {
+		set->capacity = set->capacity ? set->capacity * 2 : 64;
+		set->offsets = reallocarray(set->offsets, set->capacity, sizeof(*set->offsets));
+		set->cookies = reallocarray(set->cookies, set->capacity, sizeof(*set->cookies));
+		if (!set->offsets || !set->cookies)
+			set->err = -ENOMEM;
+	}
+	if (!set->err)
+		set->err = elf_image__offset(set->image, address, &offset);
+	if (set->err)
+		return;
+	set->offsets[set->n] = offset;
+	set->cookies[set->n++] = cookie;
 }
 
-static int attach_multi(struct session *session, const struct session_options *options,
-			const unsigned long *offsets, const __u64 *cookies)
+/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
+static void probe_path(const struct probe_set *set, char path[64])
 {
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cookies = cookies,
-		    .cnt = options->plan->n_sites);
+	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(set->image));
+}
+
+static int attach_multi(struct session *session, pid_t pid, const struct probe_set *set)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = set->offsets, .cookies = set->cookies,
+		    .cnt = set->n, .retprobe = set->returns);
 	char path[64];
 
-	probe_path(options, path);
+	probe_path(set, path);
 	return add_link(&session->links,
-			bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
-							 path, NULL, &opts));
+			bpf_program__attach_uprobe_multi(set->program, pid, path, NULL, &opts));
 }
 
 /* One perf event per site, for kernels before 6.6. */
-static int attach_singly(struct session *session, const struct session_options *options,
-			 const unsigned long *offsets, const __u64 *cookies)
+static int attach_singly(struct session *session, pid_t pid, const struct probe_set *set)
 {
 	char path[64];
 	int err = 0;
 
-	probe_path(options, path);
-	for (size_t i = 0; i < options->plan->n_sites && !err; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookies[i]);
+	probe_path(set, path);
+	for (size_t i = 0; i < set->n && !err; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = set->cookies[i], .retprobe = set->returns);
 
-		err = add_link(&session->slow_links,
-			       bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
-							       options->pid, path, offsets[i], &opts));
+		err = add_link(&session->slow_links, bpf_program__attach_uprobe_opts(set->program, pid, path,
+										     set->offsets[i], &opts));
 	}
 	return err;
 }
 
-static int attach_sites(struct session *session, const struct session_options *options)
+/* Attaches the probes and frees the set. */
+static int attach_probes(struct session *session, const struct session_options *options,
+			 struct probe_set *set)
+{
+	int err = set->err;
+
+	if (!err && set->n)
+		err = options->features->list[FEATURE_UPROBE_MULTI].present
+			      ? attach_multi(session, options->pid, set)
+			      : attach_singly(session, options->pid, set);
+	free(set->offsets);
+	free(set->cookies);
+	return err;
+}
+
+static int attach_objects(struct session *session, const struct session_options *options)
 {
 	const struct probe_plan *plan = options->plan;
-	unsigned long *offsets = calloc(plan->n_sites, sizeof(*offsets));
-	__u64 *cookies = calloc(plan->n_sites, sizeof(*cookies));
-	int err = offsets && cookies ? 0 : -ENOMEM;
+	struct probe_set set = {
+		.program = session->skeleton->progs.pymalloc_site,
+		.image = options->python->image,
+	};
 
-	for (size_t i = 0; i < plan->n_sites && !err; i++) {
-		cookies[i] = plan->sites[i].cookie.value;
-		err = file_offset(options, plan->sites[i].address, &offsets[i]);
+	for (size_t i = 0; i < plan->n_sites; i++)
+		probe_set__add(&set, plan->sites[i].address, plan->sites[i].cookie.value);
+	return attach_probes(session, options, &set);
+}
+
+/* The returns first: a call that is seen to begin is then seen to end. */
+static int attach_raw(struct session *session, const struct session_options *options)
+{
+	struct probe_set returns = {
+		.program = session->skeleton->progs.raw_return,
+		.image = options->raw_image,
+		.returns = true,
+	};
+	struct probe_set entries = {
+		.program = session->skeleton->progs.raw_entry,
+		.image = options->raw_image,
+	};
+	const struct raw_plan *plan = options->raw_plan;
+	int err;
+
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		probe_set__add(&entries, plan->sites[i].address, plan->sites[i].cookie.value);
+		if (plan->sites[i].returns)
+			probe_set__add(&returns, plan->sites[i].address, 0);
 	}
-	if (!err && options->features->list[FEATURE_UPROBE_MULTI].present)
-		err = attach_multi(session, options, offsets, cookies);
-	else if (!err)
-		err = attach_singly(session, options, offsets, cookies);
-	free(offsets);
-	free(cookies);
-	return err;
+	err = attach_probes(session, options, &returns);
+	return attach_probes(session, options, &entries) ?: err;
 }
 
 static int attach_tracepoint(struct session *session, struct bpf_program *program)
@@ -277,11 +339,14 @@ static int attach(struct session *session, const struct session_options *options
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid,
 				  strerror(-err));
-	if (options->plan->n_sites) {
-		err = attach_sites(session, options);
+	err = attach_objects(session, options);
+	if (err)
+		return error__set(error, err, "failed to attach %zu probes to '%s': %s",
+				  options->plan->n_sites, options->python->path, strerror(-err));
+	if (options->raw_plan) {
+		err = attach_raw(session, options);
 		if (err)
-			return error__set(error, err, "failed to attach %zu probes to '%s': %s",
-					  options->plan->n_sites, options->python->path, strerror(-err));
+			return error__set(error, err, "failed to attach to malloc: %s", strerror(-err));
 	}
 	if (options->mappings) {
 		err = attach_mappings(session);
