@@ -73,6 +73,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
+		.tstate_thread_id = options->python->runtime.thread_id,
 		.tls = options->python->tls,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
