@@ -207,6 +207,7 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.plan = &recorder->plan,
 		.raw_plan = has_domain(recorder, LINGER_DOMAIN_RAW) ? &recorder->raw_plan : NULL,
 		.raw_image = recorder->raw_allocator.image,
+		.raw_path = recorder->raw_allocator.path,
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),

@@ -330,6 +330,15 @@ static int attach_mappings(struct session *session)
 	return err;
 }
 
+static int attach_failed(struct error *error, int err, const char *path)
+{
+	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
+	if (err == -EINVAL)
+		error__hint(error, "another tool may hold probes there that exclude others, as memleak of "
+				   "libbpf-tools does; 'dmesg' tells");
+	return err;
+}
+
 static int attach(struct session *session, const struct session_options *options, struct error *error)
 {
 	int err;
@@ -340,13 +349,10 @@ static int attach(struct session *session, const struct session_options *options
 				  strerror(-err));
 	err = attach_objects(session, options);
 	if (err)
-		return error__set(error, err, "failed to attach %zu probes to '%s': %s",
-				  options->plan->n_sites, options->python->path, strerror(-err));
-	if (options->raw_plan) {
-		err = attach_raw(session, options);
-		if (err)
-			return error__set(error, err, "failed to attach to malloc: %s", strerror(-err));
-	}
+		return attach_failed(error, err, options->python->path);
+	err = options->raw_plan ? attach_raw(session, options) : 0;
+	if (err)
+		return attach_failed(error, err, options->raw_path);
 	if (options->mappings) {
 		err = attach_mappings(session);
 		if (err)
