@@ -41,17 +41,25 @@ static __always_inline void walk__release(struct walk *walk)
 }
 
 /*
- * The thread state of the current thread, 0 if it never ran Python. Who allocates objects holds the GIL, and
- * up to 3.11 the interpreter says whose thread state that is, sub-interpreters included; the thread's own key
- * knows only the first of its states there. Later versions keep the key up to date.
+ * The thread state of the current thread, 0 if it never ran Python. Up to 3.11 the interpreter says whose
+ * thread state holds the GIL, sub-interpreters included; the thread's own key knows only the first of its
+ * states there. Who allocates objects holds the GIL; in other domains the thread state tells whether it is
+ * this thread's. Later versions keep the key up to date.
  */
 static __always_inline __u64 current_thread_state(__u32 domain)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
-	__u64 p = task->thread.fsbase;
+	__u64 p = 0, owner = 0, fsbase = task->thread.fsbase;
 
-	if (domain == LINGER_DOMAIN_OBJECT && linger_config.current_tstate)
-		return read_pointer(linger_config.current_tstate, &p) ? p : 0;
+	if (linger_config.current_tstate) {
+		if (!read_pointer(linger_config.current_tstate, &p))
+			p = 0;
+		if (domain == LINGER_DOMAIN_OBJECT)
+			return p;
+		if (p && read_pointer(p + linger_config.tstate_thread_id, &owner) && owner == fsbase)
+			return p;
+	}
+	p = fsbase; /* which is what pthread_self() returns */
 #pragma unroll
 	for (int i = 0; i < 2; i++)
 		if (i < linger_config.tls.n && !read_pointer(p + linger_config.tls.offset[i], &p))

@@ -46,14 +46,16 @@ struct trace_config {
 	__u32 max_stacks;
 	__u32 max_frames; /* elements of frame_pool */
 	__u32 max_codes;
-	__u32 max_chunks;     /* elements of text_pool */
-	__u32 frame_start;    /* offset of the first of a frame's fields that the walk reads */
-	__u32 frame_bytes;    /* from there to the end of the last, at most PY_FRAME_BYTES */
+	__u32 max_chunks;       /* elements of text_pool */
+	__u32 frame_start;      /* offset of the first of a frame's fields that the walk reads */
+	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
+	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
+	__u32 pad;
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	struct py_tls_path tls;
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 112, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 

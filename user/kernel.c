@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "return_probes.h"
 #include "tracepoint.h"
 
 static const struct feature catalogue[FEATURES] = {
@@ -29,6 +30,10 @@ static const struct feature catalogue[FEATURES] = {
 	[FEATURE_TRACEPOINTS] =
 		{"syscall_tracepoints", "the mapping domain", "4.7",
 		 "use a kernel built with CONFIG_FTRACE_SYSCALLS, and run with CAP_SYS_ADMIN"},
+	[FEATURE_SECCOMP_RETURNS] = {"seccomp_returns",
+				     "the raw domain of processes with a seccomp filter, as in containers",
+				     "6.14 (6.11 to 6.13 lack it)",
+				     "record such processes with '--domain object,mapping'"},
 };
 
 /* --- capabilities ------------------------------------------------------------------------------------ */
@@ -135,6 +140,8 @@ static bool probe(enum feature_id id)
 		return probe_uprobe_multi();
 	case FEATURE_TRACEPOINTS:
 		return probe_tracepoints();
+	case FEATURE_SECCOMP_RETURNS:
+		return return_probes__pass_seccomp();
 	default:
 		return false;
 	}

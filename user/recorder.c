@@ -149,6 +149,15 @@ static int make_raw_plan(struct recorder *recorder, struct error *error)
 
 	if (!has_domain(recorder, LINGER_DOMAIN_RAW))
 		return 0;
+	if (target__has_seccomp_filter(recorder->target) &&
+	    !recorder->features.list[FEATURE_SECCOMP_RETURNS].present) {
+		error__set(error, -EOPNOTSUPP,
+			   "failed to record malloc: process %d has a seccomp filter, which on this kernel "
+			   "does not let return probes pass",
+			   target__pid(recorder->target));
+		error__hint(error, "%s", recorder->features.list[FEATURE_SECCOMP_RETURNS].advice);
+		return -EOPNOTSUPP;
+	}
 	err = raw_allocator__find(recorder->target, &recorder->python, recorder->reader,
 				  &recorder->raw_allocator, error);
 	if (err)
@@ -198,6 +207,7 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.plan = &recorder->plan,
 		.raw_plan = has_domain(recorder, LINGER_DOMAIN_RAW) ? &recorder->raw_plan : NULL,
 		.raw_image = recorder->raw_allocator.image,
+		.raw_path = recorder->raw_allocator.path,
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),

@@ -73,16 +73,12 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
+		.tstate_thread_id = options->python->runtime.thread_id,
 		.tls = options->python->tls,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
 		.py = options->python->layout,
 	};
-}
-
-static bool is_mapping_program(const struct bpf_program *program)
-{
-	return !strncmp(bpf_program__section_name(program), "tracepoint/", strlen("tracepoint/"));
 }
 
 static bool is_probe_program(const struct bpf_program *program)
@@ -98,11 +94,11 @@ static void choose_programs(struct trace_bpf *skeleton, const struct session_opt
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		if (is_mapping_program(program))
-			bpf_program__set_autoload(program, options->mappings);
 		if (is_probe_program(program) && multi)
 			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
 	}
+	bpf_program__set_autoload(skeleton->progs.mapping_enter, options->mappings);
+	bpf_program__set_autoload(skeleton->progs.mapping_exit, options->mappings);
 	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_sites);
 	bpf_program__set_autoload(skeleton->progs.raw_entry, options->raw_plan);
 	bpf_program__set_autoload(skeleton->progs.raw_return, options->raw_plan);
@@ -304,9 +300,8 @@ static int attach_raw(struct session *session, const struct session_options *opt
 	return attach_probes(session, options, &entries) ?: err;
 }
 
-static int attach_tracepoint(struct session *session, struct bpf_program *program)
+static int attach_tracepoint(struct session *session, struct bpf_program *program, const char *name)
 {
-	const char *name = strrchr(bpf_program__section_name(program), '/') + 1;
 	int fd = tracepoint__open("syscalls", name);
 	struct bpf_link *link;
 
@@ -320,14 +315,27 @@ static int attach_tracepoint(struct session *session, struct bpf_program *progra
 
 static int attach_mappings(struct session *session)
 {
-	struct bpf_program *program;
+	static const char *const calls[] = {"mmap", "munmap", "mremap", "brk"};
 	int err = 0;
 
-	bpf_object__for_each_program(program, session->skeleton->obj)
-	{
-		if (is_mapping_program(program) && !err)
-			err = attach_tracepoint(session, program);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !err; i++) {
+		char enter[32], exit[32];
+
+		snprintf(enter, sizeof(enter), "sys_enter_%s", calls[i]);
+		snprintf(exit, sizeof(exit), "sys_exit_%s", calls[i]);
+		err = attach_tracepoint(session, session->skeleton->progs.mapping_enter, enter);
+		if (!err)
+			err = attach_tracepoint(session, session->skeleton->progs.mapping_exit, exit);
 	}
+	return err;
+}
+
+static int attach_failed(struct error *error, int err, const char *path)
+{
+	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
+	if (err == -EINVAL)
+		error__hint(error, "another tool may hold probes there that exclude others, as memleak of "
+				   "libbpf-tools does; 'dmesg' tells");
 	return err;
 }
 
@@ -341,13 +349,10 @@ static int attach(struct session *session, const struct session_options *options
 				  strerror(-err));
 	err = attach_objects(session, options);
 	if (err)
-		return error__set(error, err, "failed to attach %zu probes to '%s': %s",
-				  options->plan->n_sites, options->python->path, strerror(-err));
-	if (options->raw_plan) {
-		err = attach_raw(session, options);
-		if (err)
-			return error__set(error, err, "failed to attach to malloc: %s", strerror(-err));
-	}
+		return attach_failed(error, err, options->python->path);
+	err = options->raw_plan ? attach_raw(session, options) : 0;
+	if (err)
+		return attach_failed(error, err, options->raw_path);
 	if (options->mappings) {
 		err = attach_mappings(session);
 		if (err)
@@ -463,23 +468,14 @@ static void add_counters(struct linger_counters *sum, const struct linger_counte
 		to[i] += from[i];
 }
 
-/* Times that the kernel skipped a mapping program, which it does when the CPU was inside another BPF
- * operation. */
-static __u64 missed_runs(const struct session *session)
+static __u64 missed_runs(const struct bpf_program *program)
 {
-	struct bpf_program *program;
-	__u64 missed = 0;
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
 
-	bpf_object__for_each_program(program, session->skeleton->obj)
-	{
-		struct bpf_prog_info info = {};
-		__u32 len = sizeof(info);
-
-		if (is_mapping_program(program) && bpf_program__fd(program) >= 0 &&
-		    !bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &len))
-			missed += info.recursion_misses;
-	}
-	return missed;
+	if (bpf_program__fd(program) < 0 || bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &len))
+		return 0;
+	return info.recursion_misses;
 }
 
 int session__counters(const struct session *session, enum linger_domain domain,
@@ -499,8 +495,10 @@ int session__counters(const struct session *session, enum linger_domain domain,
 	for (int i = 0; i < n_cpus && !err; i++)
 		add_counters(ret_counters, &per_cpu[i]);
 	free(per_cpu);
+	/* The kernel skips such a program when the CPU was inside another BPF operation. */
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->skipped = missed_runs(session);
+		ret_counters->skipped = missed_runs(session->skeleton->progs.mapping_enter) +
+					missed_runs(session->skeleton->progs.mapping_exit);
 	return err;
 }
 

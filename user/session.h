@@ -26,6 +26,7 @@ struct session_options {
 	const struct probe_plan *plan;
 	const struct raw_plan *raw_plan;   /* NULL: without the raw domain */
 	const struct elf_image *raw_image; /* the file that it is about */
+	const char *raw_path;
 	pid_t pid;
 	uint32_t tgid;         /* of the target, in the initial pid namespace */
 	bool mappings;         /* the mapping domain */
