@@ -151,7 +151,7 @@ TARGET_LIB_CFLAGS := -O1 -g -Wall -Wextra -fPIC -shared -fno-builtin -Wl,-z,now 
 $(BUILD)/tests/%.so: tests/targets/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TARGET_LIB_CFLAGS) -nostdlib -o $@ $<
+	$(Q)$(CC) $(TARGET_LIB_CFLAGS) -Werror=implicit -nostdlib -o $@ $<
 
 $(BUILD)/tests/%.so: tests/targets/%.cpp
 	$(call say,CXX,$@)

@@ -488,12 +488,13 @@ static void say(const char *line)
 	(void)written;
 }
 
-/* From line to line nothing of the interpreter runs: what is counted is this library's, all of it. */
-static bool next_line(void)
+/* From line to line nothing of the interpreter runs: what is counted is this library's, all of it. Returns
+ * how the line begins, 0 at the end. */
+static char next_line(void)
 {
 	char line[64];
 
-	return read(0, line, sizeof(line)) > 0;
+	return read(0, line, sizeof(line)) > 0 ? line[0] : 0;
 }
 
 static void all_calls(int owner, int older, const int *usable, int operations)
@@ -524,8 +525,24 @@ static void all_calls(int owner, int older, const int *usable, int operations)
 	wait_for_workers();
 }
 
-/* Says when it is still, does everything between two lines, and says that. `owner` has the next one to
- * itself. */
+/* Whatever is alive, whoever has it. */
+static void free_everything(void)
+{
+	for (int i = 0; i < n_workers; i++) {
+		for (int slot = 0; slot < OWN_SLOTS; slot++)
+			release(&workers[i].own[slot]);
+		if (workers[i].work == reap)
+			put_to_work(i, 0, 0);
+	}
+	wait_for_workers();
+	for (int owner = 0; owner < MAX_OWNERS; owner++)
+		drop(owner, 1);
+}
+
+/*
+ * Says when it is still, does everything between two lines, says that, and, if the next line is `free`, frees
+ * it all. `owner` has the next one to itself.
+ */
 void stand_still(int owner, int older, const int *usable, int operations)
 {
 	say("still\n");
@@ -534,5 +551,9 @@ void stand_still(int owner, int older, const int *usable, int operations)
 	open_books();
 	all_calls(owner, older, usable, operations);
 	say("worked\n");
+	if (next_line() != 'f')
+		return;
+	free_everything();
+	say("freed\n");
 	next_line();
 }

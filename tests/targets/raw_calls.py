@@ -334,6 +334,15 @@ def raw_cxx_drop():
     CXX[0].cxx_drop(120)
 
 
+def raw_cxx_refuse():
+    return CXX[0].cxx_refuse(60)
+
+
+def refuse_cxx():
+    """60 by the same forms, two of which return a null pointer instead of throwing."""
+    return str(raw_cxx_refuse())
+
+
 def load_cxx():
     CXX.append(ctypes.CDLL(os.path.join(HERE, "raw_calls_cxx.so")))
     CXX[0].cxx_fill.argtypes = (ctypes.c_int, ctypes.c_size_t)
@@ -354,4 +363,5 @@ if __name__ == "__main__":
     owner("raw_still")
     owner("raw_still, again")  # stand_still() resizes from one book to the next
     steps.serve({"older": older, "native_guests": native_guests, "reset": reset, "run": run, "still": still,
-                 "books": books, "all": all_books, "where": where, "load_cxx": load_cxx, "cxx": cxx})
+                 "books": books, "all": all_books, "where": where, "load_cxx": load_cxx, "cxx": cxx,
+                 "refuse_cxx": refuse_cxx})

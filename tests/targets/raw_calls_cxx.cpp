@@ -5,6 +5,7 @@
  * once.
  */
 #include <cstddef>
+#include <cstdint>
 #include <new>
 
 namespace
@@ -69,5 +70,21 @@ void cxx_drop(int count)
 		give_back(i % forms, blocks[i], sizes[i]);
 		::operator delete(nullptr);
 	}
+}
+
+/* Asks for more than there is: an exception each time. Returns how many were caught. */
+int cxx_refuse(int count)
+{
+	static volatile std::size_t too_much = PTRDIFF_MAX - 4096;
+	int caught = 0;
+
+	for (int i = 0; i < count; i++) {
+		try {
+			::operator delete(take(i % forms, too_much));
+		} catch (const std::bad_alloc &) {
+			caught++;
+		}
+	}
+	return caught;
 }
 }
