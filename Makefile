@@ -19,7 +19,7 @@ BUILD := build
 VERSION := 0.1.0
 
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror=implicit -D_GNU_SOURCE \
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=implicit -D_GNU_SOURCE \
 	-DLINGER_VERSION='"$(VERSION)"' -Iheaders -Iuser -I$(BUILD) $(CFLAGS)
 LDLIBS := -l:libbpf.a -l:libjansson.a -lelf -lz -lZydis
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Iheaders -Ibpf -I$(BUILD)

@@ -135,7 +135,7 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 		else
 			mapping_values(mappings, id, values);
 		if (!is_empty(values))
-			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames),
+			err = profile__add(profile, domain, NULL, frames, resolve(pools, names, id, frames),
 					   values);
 	}
 	return err;
@@ -160,7 +160,7 @@ static int add_drops(const struct linger_counters *c, enum linger_domain domain,
 		if (!c->dropped[reason])
 			continue;
 		snprintf(name, sizeof(name), "[dropped: %s]", drop__name(reason));
-		err = profile__add(profile, domain, &frame, 1, values);
+		err = profile__add(profile, domain, NULL, &frame, 1, values);
 	}
 	return err;
 }

@@ -26,7 +26,7 @@ static void add(struct profile *profile, enum linger_domain domain, const struct
 
 	for (; path[n]; n++)
 		frames[n] = *path[n];
-	profile__add(profile, domain, frames, n, (uint64_t[]){bytes, blocks, bytes * 3, blocks * 4});
+	profile__add(profile, domain, NULL, frames, n, (uint64_t[]){bytes, blocks, bytes * 3, blocks * 4});
 }
 
 #define ADD(domain, bytes, blocks, ...)                                                                      \
