@@ -23,7 +23,7 @@ struct profile {
 	struct profile_sample **samples;
 	size_t n_samples;
 	size_t max_samples;
-	char **notes;
+	const char **notes;
 	size_t n_notes;
 	struct profile_object *objects;
 	size_t n_objects;
@@ -312,12 +312,12 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 
 int profile__add_note(struct profile *profile, const char *text)
 {
-	char **notes = reallocarray(profile->notes, profile->n_notes + 1, sizeof(*notes));
+	const char **notes = reallocarray(profile->notes, profile->n_notes + 1, sizeof(*notes));
 
 	if (!notes)
 		return -ENOMEM;
 	profile->notes = notes;
-	notes[profile->n_notes] = strdup(text);
+	notes[profile->n_notes] = intern_string(profile, text);
 	if (!notes[profile->n_notes])
 		return -ENOMEM;
 	profile->n_notes++;
@@ -384,12 +384,8 @@ struct profile *profile__new(void)
 
 void profile__free(struct profile *profile)
 {
-	size_t i;
-
 	if (!profile)
 		return;
-	for (i = 0; i < profile->n_notes; i++)
-		free(profile->notes[i]);
 	free(profile->notes);
 	free(profile->scratch);
 	free(profile->samples);

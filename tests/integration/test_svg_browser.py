@@ -16,7 +16,6 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
-SOURCES = ["profile.c", "render.c", "render_common.c", "render_folded.c", "render_svg.c", "render_text.c"]
 HOSTILE = "<script>alert(\"'1'\")</script>]]>&amp;_[31m (/srv/<b>.py:1)"
 WINDOW = (1300, 700)
 
@@ -29,14 +28,10 @@ pytestmark = pytest.mark.skipif(
 def sample_svg(tmp_path_factory):
     """The SVG of the fixed profile in tests/targets/render_sample.c."""
     build = tmp_path_factory.mktemp("render")
-    (build / "embedded").mkdir()
-    for name in ("render_svg.js", "render_svg.css"):
-        header = subprocess.check_output([ROOT / "tests/setup/embed.sh", ROOT / "user" / name])
-        (build / "embedded" / f"{name}.h").write_bytes(header)
     program = build / "render_sample"
-    sources = [ROOT / "user" / name for name in SOURCES] + [ROOT / "tests/targets/render_sample.c"]
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/headers", f"-I{ROOT}/user", f"-I{build}"]
-    subprocess.check_call(["gcc", *flags, "-o", program, *sources])
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/headers", f"-I{ROOT}/user"]
+    libraries = [ROOT / "build/liblinger.a", "-l:libprotobuf-c.a", "-lz"]
+    subprocess.check_call(["gcc", *flags, "-o", program, ROOT / "tests/targets/render_sample.c", *libraries])
     path = build / "sample.svg"
     path.write_bytes(subprocess.check_output([program, "svg", "inuse_space"]))
     return path

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "gzip.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#define BUFFER_BYTES (64 * 1024)
+#define FIRST_READ_BYTES (256 * 1024)
+#define GZIP_HEADER 16 /* to be added to zlib's window bits */
+
+/* Twice the time of level 1, a third less to write; level 6 takes twice as long again for a tenth. */
+#define LEVEL 3
+
+struct gzip_writer {
+	FILE *out;
+	z_stream stream;
+	size_t n_in;
+	unsigned char in[BUFFER_BYTES]; /* pieces are small: zlib is given many at a time */
+	unsigned char compressed[BUFFER_BYTES];
+};
+
+/*
+ * --- writing ---------------------------------------------------------------------------------------------
+ */
+
+struct gzip_writer *gzip_writer__new(FILE *out)
+{
+	struct gzip_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return NULL;
+	writer->out = out;
+	if (deflateInit2(&writer->stream, LEVEL, Z_DEFLATED, MAX_WBITS + GZIP_HEADER, 8,
+			 Z_DEFAULT_STRATEGY) != Z_OK) {
+		free(writer);
+		return NULL;
+	}
+	return writer;
+}
+
+void gzip_writer__free(struct gzip_writer *writer)
+{
+	if (!writer)
+		return;
+	deflateEnd(&writer->stream);
+	free(writer);
+}
+
+static int compress_buffer(struct gzip_writer *writer, int flush)
+{
+	z_stream *stream = &writer->stream;
+
+	stream->next_in = writer->in;
+	stream->avail_in = writer->n_in;
+	writer->n_in = 0;
+	do {
+		size_t len;
+
+		stream->next_out = writer->compressed;
+		stream->avail_out = BUFFER_BYTES;
+		deflate(stream, flush);
+		len = BUFFER_BYTES - stream->avail_out;
+		if (fwrite(writer->compressed, 1, len, writer->out) != len)
+			return -EIO;
+	} while (!stream->avail_out);
+	return 0;
+}
+
+int gzip_writer__put(struct gzip_writer *writer, const void *bytes, size_t len)
+{
+	const unsigned char *from = bytes;
+
+	while (len) {
+		size_t room = BUFFER_BYTES - writer->n_in;
+		size_t n = len < room ? len : room;
+
+		memcpy(writer->in + writer->n_in, from, n);
+		writer->n_in += n;
+		from += n;
+		len -= n;
+		if (writer->n_in == BUFFER_BYTES && compress_buffer(writer, Z_NO_FLUSH))
+			return -EIO;
+	}
+	return 0;
+}
+
+int gzip_writer__finish(struct gzip_writer *writer)
+{
+	return compress_buffer(writer, Z_FINISH);
+}
+
+/*
+ * --- reading ---------------------------------------------------------------------------------------------
+ */
+
+/* Bytes read, 0 at the end, or a negative errno. */
+static int read_some(gzFile file, unsigned char *bytes, size_t len)
+{
+	int n, code;
+
+	errno = 0;
+	n = gzread(file, bytes, len);
+	if (n > 0)
+		return n;
+	gzerror(file, &code);
+	if (code == Z_OK || code == Z_STREAM_END)
+		return 0;
+	if (code == Z_MEM_ERROR)
+		return -ENOMEM;
+	return code == Z_ERRNO && errno ? -errno : -EBADMSG;
+}
+
+static int read_all(gzFile file, size_t max_bytes, unsigned char **ret_bytes, size_t *ret_len)
+{
+	size_t room = max_bytes < FIRST_READ_BYTES ? max_bytes + 1 : FIRST_READ_BYTES, len = 0;
+	unsigned char *bytes = malloc(room), *grown;
+	int n = bytes ? 1 : -ENOMEM;
+
+	while (n > 0) {
+		n = read_some(file, bytes + len, room - len);
+		len += n > 0 ? n : 0;
+		if (len > max_bytes)
+			n = -EFBIG;
+		if (n <= 0 || len < room)
+			continue;
+		/* One byte too many tells a file that is too large from one that just fits. */
+		room = room > max_bytes / 2 ? max_bytes + 1 : room * 2;
+		grown = realloc(bytes, room);
+		if (grown)
+			bytes = grown;
+		else
+			n = -ENOMEM;
+	}
+	if (n < 0) {
+		free(bytes);
+		return n;
+	}
+	*ret_bytes = bytes;
+	*ret_len = len;
+	return 0;
+}
+
+int gzip__read(const char *path, size_t max_bytes, unsigned char **ret_bytes, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	gzFile file;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	file = gzdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	err = read_all(file, max_bytes, ret_bytes, ret_len);
+	gzclose_r(file);
+	return err;
+}
