@@ -7,7 +7,7 @@
  *
  * Three limits keep a small file from taking much memory: what it decompresses to, what the message takes
  * when it is unpacked (each of its parts may be a few bytes in the file and a hundred in memory), and the
- * frames of all stacks together (a location of many lines may be on any number of stacks).
+ * frames of all stacks, alone and together (a location of many lines may be on any number of stacks).
  */
 #include "pprof_read.h"
 
@@ -28,6 +28,7 @@
 #define MAX_FILE_BYTES (256u << 20)
 #define MAX_MESSAGE_BYTES (1024u << 20)
 #define MAX_FRAMES (32u << 20)
+#define MAX_STACK_FRAMES (64u << 10)
 
 /* These can be said many times in few bytes, or make every line long. */
 #define MAX_COMMENTS 1000
@@ -378,6 +379,20 @@ static int reserve_stack(struct reader *r, size_t n)
 	return 0;
 }
 
+static int count_frames(struct reader *r, size_t n_before, size_t n)
+{
+	r->n_stack_frames += n;
+	if (n_before + n > MAX_STACK_FRAMES)
+		return error__set(r->error, -EFBIG,
+				  "failed to read '%s': it has a stack of more than %u frames", r->path,
+				  MAX_STACK_FRAMES);
+	if (r->n_stack_frames > MAX_FRAMES)
+		return error__set(r->error, -EFBIG,
+				  "failed to read '%s': its stacks have more than %u million frames", r->path,
+				  MAX_FRAMES >> 20);
+	return 0;
+}
+
 /* Puts the frames of a sample's locations into r->stack, root first. */
 static int read_stack(struct reader *r, const Pprof__Sample *sample, size_t *ret_n)
 {
@@ -388,11 +403,9 @@ static int read_stack(struct reader *r, const Pprof__Sample *sample, size_t *ret
 		if (!ids__find(&r->locations, sample->location_id[i], &index))
 			return refuse(r, "a sample refers to location %" PRIu64 ", which is not there",
 				      sample->location_id[i]);
-		r->n_stack_frames += r->runs[index].n;
-		if (r->n_stack_frames > MAX_FRAMES)
-			return error__set(r->error, -EFBIG,
-					  "failed to read '%s': its stacks have more than %u million frames",
-					  r->path, MAX_FRAMES >> 20);
+		err = count_frames(r, n, r->runs[index].n);
+		if (err)
+			return err;
 		err = reserve_stack(r, n + r->runs[index].n);
 		if (err)
 			return err;

@@ -35,17 +35,24 @@ static int64_t change_of(const struct svg_node *node, enum profile_value value)
 }
 
 /* Any change at all has a colour: levels are rounded up. */
+static int level_of(uint64_t size, uint64_t largest)
+{
+	double exact = (double)size * N_LEVELS / largest;
+	int level = (int)exact;
+
+	return level < exact && level < N_LEVELS ? level + 1 : level;
+}
+
 static void put_class(FILE *out, const struct svg_page *page, const struct svg_graph *graph,
 		      const struct svg_node *node)
 {
 	int64_t change = change_of(node, page->value);
-	double level = (double)llabs(change) * N_LEVELS / graph->colour_scale;
 
-	if (!change)
-		fputs("same", out);
-	else
+	if (change)
 		fprintf(out, "%s%d", change > 0 ? "grown" : "shrunk",
-			level < N_LEVELS ? (int)level + 1 : N_LEVELS);
+			level_of(llabs(change), graph->colour_scale));
+	else
+		fputs("same", out);
 }
 
 /* "+12.3 MiB (+12,345,678 bytes), +1,234 blocks" */

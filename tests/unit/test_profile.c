@@ -97,6 +97,46 @@ static void test_strings_are_copied(void **state)
 	profile__free(profile);
 }
 
+static void test_threads_and_first_lines_tell_stacks_apart(void **state)
+{
+	struct profile *profile = profile__new(), *merged = profile__new();
+	const struct profile_frame other = {"outer", "/srv/a.py", 1, 1},
+				   *frames[] = {&outer, &outer, &outer, &other};
+	const char *const threads[] = {NULL, "a", "b", "a"};
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, threads[i], frames[i], 1,
+					      (uint64_t[PROFILE_VALUES]){1, 1, 1, 1}),
+				 0);
+	assert_int_equal(profile__n_samples(profile), 4);
+	assert_string_equal(profile__sample(profile, 2)->thread, "b");
+	assert_int_equal(profile__sample(profile, 2)->index, 2);
+	assert_int_equal(profile__merge_threads(profile, merged), 0);
+	assert_int_equal(profile__n_samples(merged), 1);
+	assert_null(profile__sample(merged, 0)->thread);
+	assert_int_equal(profile__sample(merged, 0)->frames[0]->first_line, 0);
+	assert_int_equal(profile__sample(merged, 0)->values[PROFILE_ALLOC_SPACE], 4);
+	profile__free(profile);
+	profile__free(merged);
+}
+
+static void test_frames_without_a_file_have_no_line(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_frame frames[] = {{"f", "", 7, 6}, {"f", NULL, 8, 0}};
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &frames[i], 1,
+					      (uint64_t[PROFILE_VALUES]){1}),
+				 0);
+	assert_int_equal(profile__n_samples(profile), 1);
+	assert_null(profile__sample(profile, 0)->frames[0]->file);
+	assert_int_equal(profile__sample(profile, 0)->frames[0]->line, 0);
+	profile__free(profile);
+}
+
 static void test_totals_are_of_one_domain(void **state)
 {
 	struct profile *profile = profile__new();
@@ -194,6 +234,8 @@ int main(void)
 		cmocka_unit_test(test_different_stacks_are_kept_apart),
 		cmocka_unit_test(test_frames_are_interned),
 		cmocka_unit_test(test_strings_are_copied),
+		cmocka_unit_test(test_threads_and_first_lines_tell_stacks_apart),
+		cmocka_unit_test(test_frames_without_a_file_have_no_line),
 		cmocka_unit_test(test_totals_are_of_one_domain),
 		cmocka_unit_test(test_a_hundred_thousand_stacks),
 		cmocka_unit_test(test_notes_keep_their_order),
