@@ -10,7 +10,7 @@
 
 #include "render_common.h"
 
-#define TOP_STACKS 15 /* of those that grew, and of those that shrank */
+#define TOP_STACKS 10 /* of those that grew, and of those that shrank */
 #define COLUMNS 112
 #define NUMBERS_COLUMNS 59 /* of a row, before the name */
 
