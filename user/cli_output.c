@@ -17,7 +17,9 @@ static const struct argp_option options[] = {
 	 2},
 	{"format", 'f', "FORMAT", 0, "folded, svg, text or pprof; without it by the ending of FILE", 2},
 	{"value", OPTION_VALUE, "VALUE", 0,
-	 "inuse_space (the default), inuse_objects, alloc_space or alloc_objects", 2},
+	 "inuse_space (the default, unless the file that is read has another), inuse_objects, alloc_space or "
+	 "alloc_objects",
+	 2},
 	{"domain", OPTION_DOMAIN, "LIST", 0, "which of object, mapping, separated by commas (default: all)",
 	 2},
 	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},

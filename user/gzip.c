@@ -116,38 +116,47 @@ static int read_some(gzFile file, unsigned char *bytes, size_t len)
 	return code == Z_ERRNO && errno ? -errno : -EBADMSG;
 }
 
-static int read_all(gzFile file, size_t max_bytes, unsigned char **ret_bytes, size_t *ret_len)
-{
-	size_t room = max_bytes < FIRST_READ_BYTES ? max_bytes + 1 : FIRST_READ_BYTES, len = 0;
-	unsigned char *bytes = malloc(room), *grown;
-	int n = bytes ? 1 : -ENOMEM;
+/* What has been read of a file so far. */
+struct content {
+	unsigned char *bytes;
+	size_t len, room, max_bytes;
+};
 
-	while (n > 0) {
-		n = read_some(file, bytes + len, room - len);
-		len += n > 0 ? n : 0;
-		if (len > max_bytes)
-			n = -EFBIG;
-		if (n <= 0 || len < room)
-			continue;
-		/* One byte too many tells a file that is too large from one that just fits. */
-		room = room > max_bytes / 2 ? max_bytes + 1 : room * 2;
-		grown = realloc(bytes, room);
-		if (grown)
-			bytes = grown;
-		else
-			n = -ENOMEM;
-	}
-	if (n < 0) {
-		free(bytes);
-		return n;
-	}
-	*ret_bytes = bytes;
-	*ret_len = len;
+/* One byte too many tells a file that is too large from one that just fits. */
+static int content__grow(struct content *content)
+{
+	size_t room = content->room ? content->room * 2 : FIRST_READ_BYTES;
+	unsigned char *grown;
+
+	if (room > content->max_bytes)
+		room = content->max_bytes + 1;
+	grown = realloc(content->bytes, room);
+	if (!grown)
+		return -ENOMEM;
+	content->bytes = grown;
+	content->room = room;
 	return 0;
+}
+
+static int read_all(gzFile file, struct content *content)
+{
+	int n = 1, err = 0;
+
+	while (n > 0 && !err) {
+		if (content->len == content->room)
+			err = content__grow(content);
+		n = err ? 0 : read_some(file, content->bytes + content->len, content->room - content->len);
+		if (n > 0)
+			content->len += n;
+		if (content->len > content->max_bytes)
+			err = -EFBIG;
+	}
+	return err ? err : n;
 }
 
 int gzip__read(const char *path, size_t max_bytes, unsigned char **ret_bytes, size_t *ret_len)
 {
+	struct content content = {.max_bytes = max_bytes};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	gzFile file;
 	int err;
@@ -159,7 +168,13 @@ int gzip__read(const char *path, size_t max_bytes, unsigned char **ret_bytes, si
 		close(fd);
 		return -ENOMEM;
 	}
-	err = read_all(file, max_bytes, ret_bytes, ret_len);
+	err = read_all(file, &content);
 	gzclose_r(file);
-	return err;
+	if (err) {
+		free(content.bytes);
+		return err;
+	}
+	*ret_bytes = content.bytes;
+	*ret_len = content.len;
+	return 0;
 }

@@ -278,12 +278,22 @@ static bool unit_fits(enum profile_value value, const char *unit)
 	return !strcmp(unit, is_blocks ? "count" : "bytes");
 }
 
+/* Notes which of our values there are; the first of them is the default. False: none. */
+static bool choose_values(struct reader *r)
+{
+	for (int value = PROFILE_VALUES - 1; value >= 0; value--) {
+		if (r->columns[value] < 0)
+			continue;
+		r->content.values |= 1u << value;
+		r->content.default_value = value;
+	}
+	return r->content.values;
+}
+
 /* Which column has which of our values. */
 static int read_types(struct reader *r)
 {
-	int value;
-
-	for (value = 0; value < PROFILE_VALUES; value++)
+	for (int value = 0; value < PROFILE_VALUES; value++)
 		r->columns[value] = -1;
 	for (size_t i = 0; i < r->message->n_sample_type && i < INT_MAX; i++) {
 		const char *name = string_at(r, r->message->sample_type[i]->type);
@@ -295,13 +305,7 @@ static int read_types(struct reader *r)
 		if (!profile_value__parse(name, &known) && unit_fits(known, unit) && r->columns[known] < 0)
 			r->columns[known] = i;
 	}
-	for (value = PROFILE_VALUES - 1; value >= 0; value--) {
-		if (r->columns[value] < 0)
-			continue;
-		r->content.values |= 1u << value;
-		r->content.default_value = value;
-	}
-	if (!r->content.values)
+	if (!choose_values(r))
 		return refuse(r,
 			      "it is no heap profile: it has none of inuse_space, inuse_objects, alloc_space "
 			      "and alloc_objects");
@@ -472,7 +476,7 @@ static int note_domains(struct reader *r)
 
 	if (!r->n_without_domain)
 		return 0;
-	snprintf(note, sizeof(note), "%zu samples of the file name no domain; they are shown as object",
+	snprintf(note, sizeof(note), "samples without a domain: %zu; they are shown as object",
 		 r->n_without_domain);
 	return profile__add_note(r->content.profile, note) ? out_of_memory(r) : 0;
 }

@@ -359,6 +359,11 @@ def on_a_terminal(*arguments):
     return process.wait(60), output.decode()
 
 
+def test_pprof_on_a_pipe(recorded):
+    run = subprocess.run([LINGER, "report", recorded.path, "-f", "pprof"], capture_output=True, check=True)
+    assert run.stdout == recorded.path.read_bytes()
+
+
 def test_text_on_a_terminal_folded_on_a_pipe(recorded):
     status, output = on_a_terminal("report", recorded.path)
     assert status == 0 and "largest stacks" in output

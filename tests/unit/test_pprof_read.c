@@ -209,7 +209,7 @@ static void test_no_domain_is_object_and_noted(void **state)
 		profile = profile_of(m);
 		assert_int_equal(profile__sample(profile, 0)->domain, LINGER_DOMAIN_OBJECT);
 		assert_int_equal(profile__n_notes(profile), 1);
-		assert_non_null(strstr(profile__note(profile, 0), "1 samples of the file name no domain"));
+		assert_non_null(strstr(profile__note(profile, 0), "samples without a domain: 1; they are shown as object"));
 		profile__free(profile);
 	}
 }
