@@ -237,10 +237,10 @@ def test_exceptions_pass_where_there_are_probes(system_interpreter, allocator):
     """A return address that a probe has replaced cannot be unwound: nothing that throws may have a return probe."""
     with Target(system_interpreter, "raw_calls.py", **preloaded(allocator)) as target:
         target.ask("load_cxx")
+        target.ask("refuse_cxx")  # the first exception of a thread allocates what it keeps
         with Recording(target.pid, domain="raw") as recording:
             assert target.ask("refuse_cxx") == "40"
             recording.stop()
-        assert target.ask("refuse_cxx") == "40"
     check_books({"raw_cxx_refuse": {"inuse_space": 0}}, recording)
 
 
