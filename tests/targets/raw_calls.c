@@ -18,6 +18,7 @@
 #include <string.h>
 #include <stdlib.h>
 #include <malloc.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_OWNERS 96
@@ -184,6 +185,25 @@ int fill_empty(int owner, int count)
 		if (!start)
 			return -1;
 		enter(place_for(owner), start, 0, owner);
+	}
+	return 0;
+}
+
+/* `count` times `size` bytes that nobody touches; only the last `kept` stay. For sums that want all 64 bits.
+ */
+int fill_huge(int owner, int count, size_t size, int kept)
+{
+	for (int i = 0; i < count; i++) {
+		struct block *block = place_for(owner);
+		void *start = malloc(size);
+
+		if (!start)
+			return -1;
+		enter(block, start, size, owner);
+		if (i >= count - kept)
+			continue;
+		release(block);
+		shelves[owner].n--;
 	}
 	return 0;
 }
@@ -497,6 +517,20 @@ static char next_line(void)
 	return read(0, line, sizeof(line)) > 0 ? line[0] : 0;
 }
 
+/* A child has the same breakpoints and the same addresses, and is no business of the recording. */
+static void let_a_child_do_the_same(int owner)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		drop(owner, 1);
+		fill(owner, BY_CALLOC, 500, 640);
+		_exit(0);
+	}
+	while (waitpid(child, NULL, 0) != child)
+		;
+}
+
 static void all_calls(int owner, int older, const int *usable, int operations)
 {
 	for (int how = 0; how < N_HOW; how++) {
@@ -513,6 +547,7 @@ static void all_calls(int owner, int older, const int *usable, int operations)
 	drop(older, 2);
 	resize(older, owner + 1, 64, 0);
 	resize_to_nothing(owner + 1, owner);
+	let_a_child_do_the_same(owner);
 	for (int i = 0; i < n_workers; i++) {
 		if (workers[i].work == churn)
 			put_to_work(i, 1000 + i, operations);

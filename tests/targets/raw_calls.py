@@ -40,6 +40,8 @@ CALLBACK = ctypes.CFUNCTYPE(None)
 fill, fill_empty, drop, resize = lib.fill, lib.fill_empty, lib.drop, lib.resize
 resize_to_nothing, refuse_resize, refuse, churn_here = \
     lib.resize_to_nothing, lib.refuse_resize, lib.refuse, lib.churn_here
+fill_huge = lib.fill_huge
+fill_huge.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_int)
 fill.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_size_t)
 fill_empty.argtypes = drop.argtypes = resize_to_nothing.argtypes = (ctypes.c_int, ctypes.c_int)
 resize.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_int)
@@ -99,6 +101,10 @@ def raw_strdup(me):
 
 def raw_large(me):
     fill(me, 0, 20, 3 << 20)  # malloc maps these
+
+
+def raw_huge(me):
+    return fill_huge(me, 550, (2 << 30) + 4096, 3)  # over 2**40 bytes in all, over 2**32 at the end
 
 
 def raw_empty(me):
@@ -290,6 +296,7 @@ def run():
     if moved[0] < 300 or moved[1] >= 195:
         raise ValueError("blocks have to move when they grow, and some to stay when they shrink: %d, %d" % moved)
     checked(call(raw_refused), 0)
+    checked(call(raw_huge), 0)
     call(raw_made_nothing)
     drop(owner("raw_older"), 2)
     call(raw_from_older)
@@ -345,7 +352,9 @@ def refuse_cxx():
 
 def load_cxx():
     CXX.append(ctypes.CDLL(os.path.join(HERE, "raw_calls_cxx.so")))
-    CXX[0].cxx_fill.argtypes = (ctypes.c_int, ctypes.c_size_t)
+    CXX[0].cxx_fill_huge = lib.fill_huge
+fill_huge.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_int)
+fill.argtypes = (ctypes.c_int, ctypes.c_size_t)
 
 
 def cxx():
