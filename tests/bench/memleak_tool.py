@@ -94,5 +94,5 @@ def find() -> tuple[str, Callable | None]:
         if reason is None:
             return name, attach
         reasons.append(f"{name}: {reason}")
-    common.skip("; ".join(reasons) or "memleak: neither libbpf-tools' nor bpfcc-tools' with kernel headers is installed")
+    common.skip("; ".join(reasons) or "memleak: neither libbpf-tools' nor bpfcc-tools' with headers is installed")
     return "memleak", None

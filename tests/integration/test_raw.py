@@ -115,7 +115,8 @@ def check_guest(books, recording):
     if recording.value.startswith("inuse"):
         assert seen == guest[recording.value]
     else:
-        assert guest[recording.value] <= seen <= guest[recording.value] + (10 if "objects" in recording.value else 10000)
+        least = guest[recording.value]
+        assert least <= seen <= least + (10 if recording.value == "alloc_objects" else 10000)
 
 
 def functions_of(frames):
