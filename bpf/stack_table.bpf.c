@@ -15,6 +15,7 @@
 #include "stack_table.bpf.h"
 
 #include "code_table.bpf.h"
+#include "thread_path.h"
 
 #define FRAMES_PER_CALL 4
 
@@ -41,27 +42,44 @@ static __always_inline void walk__release(struct walk *walk)
 }
 
 /*
+ * Looks up the key of the thread states, once the interpreter has made it: a program that is recorded from
+ * its start has none yet. Those who come at the same time store the same.
+ */
+static __noinline __u64 find_thread_path(void)
+{
+	struct trace_state *state = get_state();
+	struct py_tss tss = {};
+
+	if (!state || bpf_probe_read_user(&tss, sizeof(tss), (void *)linger_config.thread_key) ||
+	    !tss.is_initialized)
+		return 0;
+	state->thread_path = thread_path__of_key(tss.key);
+	return state->thread_path;
+}
+
+/*
  * The thread state of the current thread, 0 if it never ran Python. Who allocates objects holds the GIL, and
  * up to 3.11 the interpreter says whose thread state that is, sub-interpreters included; the thread's own key
  * knows only the first of its states there. Later versions keep the key up to date.
  */
-static __always_inline __u64 current_thread_state(__u32 domain)
+static __always_inline __u64 current_thread_state(const struct trace_state *state, __u32 domain)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
-	__u64 p = task->thread.fsbase;
+	__u64 p = task->thread.fsbase, path;
 
 	if (domain == LINGER_DOMAIN_OBJECT && linger_config.current_tstate)
 		return read_pointer(linger_config.current_tstate, &p) ? p : 0;
-#pragma unroll
-	for (int i = 0; i < 2; i++)
-		if (i < linger_config.tls.n && !read_pointer(p + linger_config.tls.offset[i], &p))
-			return 0;
+	path = state->thread_path ?: find_thread_path();
+	if (!path || !read_pointer(p + (__u32)path, &p))
+		return 0;
+	if (path >> 32 && !read_pointer(p + (path >> 32), &p))
+		return 0;
 	return p;
 }
 
-static __always_inline __u64 innermost_frame(__u32 domain)
+static __always_inline __u64 innermost_frame(const struct trace_state *state, __u32 domain)
 {
-	__u64 p = current_thread_state(domain);
+	__u64 p = current_thread_state(state, domain);
 
 	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
 		return 0;
@@ -170,12 +188,12 @@ static long walk_frames(__u64 i, struct cursor *cursor)
 /* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
 static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
+	struct trace_state *state = get_state();
 	struct cursor cursor = {
 		.walk = walk,
-		.frame = innermost_frame(domain),
+		.frame = state ? innermost_frame(state, domain) : 0,
 		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
 	};
-	struct trace_state *state = get_state();
 
 	walk->codes_ended = state && state->codes_ended;
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */

@@ -28,16 +28,12 @@
 /* Code id 0: a code object that could not be read or found no room. */
 #define LINGER_NO_CODE 0
 
-/*
- * From a thread's fs base to its thread state: p = fsbase; n times p = *(p + offset[i]).
- * One step for one of the first 32 pthread keys, two for the others.
- */
-struct py_tls_path {
-	__u32 n;
-	__u32 offset[2];
-	__u32 pad;
+/* Py_tss_t (CPython Include/pythread.h). */
+struct py_tss {
+	__s32 is_initialized;
+	__u32 key; /* of pthread_getspecific */
 };
-_Static_assert(sizeof(struct py_tls_path) == 16, "py_tls_path is shared with BPF");
+_Static_assert(sizeof(struct py_tss) == 8, "py_tss is CPython's");
 
 struct trace_config {
 	__u32 tgid;       /* of the target, in the initial pid namespace */
@@ -49,10 +45,10 @@ struct trace_config {
 	__u32 frame_start;    /* offset of the first of a frame's fields that the walk reads */
 	__u32 frame_bytes;    /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
-	struct py_tls_path tls;
+	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 96, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 
@@ -193,6 +189,7 @@ struct trace_state {
 	__u32 next_frame;
 	__u32 next_code;
 	__u32 next_chunk;
+	__u64 thread_path; /* to a thread's state, see thread_path.h; 0: not known yet */
 };
 
 /*

@@ -214,7 +214,27 @@ int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offs
 	return -EINVAL;
 }
 
-static bool find_relocation(const struct elf_image *image, uint64_t address, uint64_t *ret_addend)
+/* What a relocation puts in its place; false for those that only the dynamic linker can tell. */
+static bool relocated_value(const struct elf_image *image, const GElf_Shdr *relocations,
+			    const GElf_Rela *rela, uint64_t *ret_value)
+{
+	Elf_Scn *section = elf_getscn(image->elf, relocations->sh_link);
+	GElf_Sym symbol;
+
+	if (GELF_R_TYPE(rela->r_info) == R_X86_64_RELATIVE) {
+		*ret_value = rela->r_addend;
+		return true;
+	}
+	if (GELF_R_TYPE(rela->r_info) != R_X86_64_64 && GELF_R_TYPE(rela->r_info) != R_X86_64_GLOB_DAT)
+		return false;
+	if (!section || !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol) ||
+	    symbol.st_shndx == SHN_UNDEF)
+		return false;
+	*ret_value = symbol.st_value + rela->r_addend;
+	return true;
+}
+
+static bool find_relocation(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
 {
 	Elf_Scn *section = NULL;
 
@@ -227,10 +247,8 @@ static bool find_relocation(const struct elf_image *image, uint64_t address, uin
 			continue;
 		data = elf_getdata(section, NULL);
 		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
-			if (rela.r_offset == address && GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE) {
-				*ret_addend = rela.r_addend;
+			if (rela.r_offset == address && relocated_value(image, &header, &rela, ret_value))
 				return true;
-			}
 	}
 	return false;
 }
