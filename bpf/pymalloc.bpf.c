@@ -128,7 +128,15 @@ static __always_inline struct linger_counters *enter(void)
 		count(&c->filtered, 1);
 		return NULL;
 	}
-	return c;
+	return is_active(state) ? c : NULL;
+}
+
+static __always_inline void note_end(void)
+{
+	struct trace_state *state = get_state();
+
+	if (state)
+		state->ending = 1;
 }
 
 SEC("uprobe")
@@ -147,5 +155,7 @@ int pymalloc_site(struct pt_regs *ctx)
 		live_set__free(address, c);
 	else if (cookie.kind == SITE_CODE_DEALLOC)
 		code_generation__end(address);
+	else if (cookie.kind == SITE_FINALIZE)
+		note_end();
 	return 0;
 }

@@ -45,10 +45,11 @@ struct trace_config {
 	__u32 frame_start;    /* offset of the first of a frame's fields that the walk reads */
 	__u32 frame_bytes;    /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
+	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
 	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 96, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 
@@ -57,6 +58,7 @@ enum site_kind {
 	SITE_PUSH,         /* a block is going back onto it */
 	SITE_SLOW_RESULT,  /* the slow path has returned a block, or NULL */
 	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
+	SITE_FINALIZE,     /* entry of a function that ends the interpreter */
 };
 
 enum site_place {
@@ -189,6 +191,8 @@ struct trace_state {
 	__u32 next_frame;
 	__u32 next_code;
 	__u32 next_chunk;
+	__u32 ending;      /* the interpreter has been told to end: it waits for its threads, then ends */
+	__u32 finalized;   /* it has begun to take itself down, which ended the recording */
 	__u64 thread_path; /* to a thread's state, see thread_path.h; 0: not known yet */
 };
 

@@ -378,9 +378,10 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 {
 	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version,
 		 s->elapsed_s,
-		 s->target_execed  ? ", until it became another program"
-		 : s->target_ended ? ", until it ended"
-				   : "");
+		 s->target_execed      ? ", until it became another program"
+		 : s->target_finalized ? ", until its interpreter shut down"
+		 : s->target_ended     ? ", until it ended"
+				       : "");
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		if (s->domains >> domain & 1)
 			add_domain_note(profile, domain, &s->totals[domain]);

@@ -329,6 +329,7 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	err = locate_thread_key(python, code, runtime, error);
 	if (err)
 		return err;
+	python->finalizing = python->bias + runtime + python->runtime.finalizing;
 	if (python->runtime.current_tstate != PY_NO_FIELD)
 		python->current_tstate = python->bias + runtime + python->runtime.current_tstate;
 	python->code_dealloc = find_code_dealloc(python);

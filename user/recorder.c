@@ -95,14 +95,23 @@ static int count_heap(const struct recorder *recorder, struct heap_count *ret_co
 	return 0;
 }
 
+static bool has_finalized(const struct recorder *recorder)
+{
+	return session__pools(recorder->session).state->finalized;
+}
+
 static void update_coverage(struct recorder *recorder)
 {
 	uint64_t begin = now_ns(), end, pause;
+	struct heap_count count;
 
 	if (!has_domain(recorder, LINGER_DOMAIN_OBJECT) || !recorder->counted)
 		return;
-	if (!count_heap(recorder, &recorder->last_count))
+	/* Events count no more when the interpreter takes itself down, and the heap shrinks. */
+	if (!count_heap(recorder, &count) && !has_finalized(recorder)) {
+		recorder->last_count = count;
 		recorder->counted_again = true;
+	}
 	end = now_ns();
 	pause = (end - begin) * COUNT_PAUSE_FACTOR;
 	recorder->next_count_ns = end + (pause > COUNT_PAUSE_NS ? pause : COUNT_PAUSE_NS);
@@ -329,6 +338,7 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 		recorder->allocator != PYTHON_MALLOC && recorder->allocator != PYTHON_MALLOC_HOOKED;
 	summary->target_ended = recorder->target_ended;
 	summary->target_execed = session__pools(recorder->session).state->execed;
+	summary->target_finalized = has_finalized(recorder);
 	summary->forks = session__pools(recorder->session).state->forked;
 	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
 }

@@ -40,7 +40,7 @@ struct recorder_summary {
 	double attach_ms, detach_ms, elapsed_s;
 	uint64_t kernel_bytes;
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
-	bool target_ended, target_execed;
+	bool target_ended, target_execed, target_finalized;
 	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
 };
 

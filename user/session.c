@@ -69,6 +69,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
+		.finalizing = options->python->finalizing,
 		.thread_key = options->python->thread_key,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
