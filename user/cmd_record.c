@@ -201,6 +201,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG:
 		args->command = &state->argv[state->next - 1];
+		args->recorder.at_start = true;
 		state->next = state->argc;
 		break;
 	case ARGP_KEY_END:

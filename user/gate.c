@@ -198,21 +198,6 @@ static void mark_named_roots(struct gate *gate, char *const *words)
 
 static int refuse(int err, struct error *error)
 {
-	if (err == -EPERM) {
-		error__set(error, err,
-			   "failed to watch programs start: the capability CAP_SYS_ADMIN is missing");
-		error__hint(error,
-			    "run linger as root; or start the program without it, and record it with -p");
-		return err;
-	}
-	if (err == -EINVAL || err == -ENOSYS) {
-		err = -EOPNOTSUPP;
-		error__set(error, err,
-			   "failed to watch programs start: this kernel has no fanotify permission events");
-		error__hint(error, "use a kernel built with CONFIG_FANOTIFY_ACCESS_PERMISSIONS; or start the "
-				   "program without linger, and record it with -p");
-		return err;
-	}
 	return error__set(error, err, "failed to watch programs start: %s", strerror(-err));
 }
 

@@ -15,7 +15,7 @@ struct gate;
 /*
  * For one process of our own, for each program that it becomes. The gate is at linger's own libc and at those
  * found under the directories among `words`, a command's arguments, which may become the root (chroot DIR …).
- * 0; -EPERM, -EOPNOTSUPP: this user or kernel has no such gates; other errors.
+ * 0 or a negative errno, with its sentence.
  */
 int gate__open(pid_t pid, char *const *words, struct gate **ret_gate, struct error *error);
 

@@ -240,7 +240,6 @@ int launch__record(struct launch *launch, int signals, const struct recorder_opt
 	int err;
 
 	mine.pid = launch->pid;
-	mine.at_start = true;
 	err = await_python(launch, signals, &mine, ret_recorder, error);
 	gate__free(launch->gate);
 	launch->gate = NULL;

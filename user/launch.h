@@ -13,7 +13,7 @@
  */
 struct launch;
 
-/* Forks; the child waits for launch__run. 0, -EPERM, -EOPNOTSUPP and other errors. */
+/* Forks; the child waits for launch__run. 0 or a negative errno. */
 int launch__new(char *const *command, struct launch **ret_launch, struct error *error);
 void launch__free(struct launch *launch);
 

@@ -167,7 +167,7 @@ static int check_features(struct kernel_features *features, const struct recorde
 			    features->list[FEATURE_TRACEPOINTS].advice);
 		return -EOPNOTSUPP;
 	}
-	return 0;
+	return options->at_start ? kernel__check_gate(features, error) : 0;
 }
 
 int recorder__check(const struct recorder_options *options, struct error *error)
