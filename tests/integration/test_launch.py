@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Programs that linger starts: recorded from the first allocation, and otherwise left as they are."""
+import contextlib
 import json
 import os
 import pty
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from interpreters import SYSTEM_PYTHON, clean_environment
-from linger import (LINGER, RECORDING, TIMEOUT_S, Frame, check_identity, installed_targets, parse_folded, pools_of,
+from linger import (LINGER, RECORDING, TIMEOUT_S, check_identity, installed_targets, parse_folded, pools_of,
                     run_linger, wait_until)
 
 COUNT = 20000  # of holding.py
@@ -55,8 +54,11 @@ class Launch:
 
     def program(self):
         """The command's process, once it has become a Python interpreter."""
-        found = [pid for pid in self.children() if "python" in os.path.basename(os.readlink("/proc/%d/exe" % pid))]
-        return found[0] if found else None
+        for pid in self.children():
+            with contextlib.suppress(FileNotFoundError):  # linger's other child has just ended
+                if "python" in os.path.basename(os.readlink("/proc/%d/exe" % pid)):
+                    return pid
+        return None
 
     def __enter__(self):
         return self
