@@ -10,29 +10,7 @@
  * the largest blocks.
  */
 
-#include "maps.bpf.h"
-
-static __always_inline void account_alloc(__u64 block)
-{
-	__u32 id = LINGER_LIVE_STACK(block);
-	struct linger_stack *stack = bpf_map_lookup_elem(&stack_info, &id);
-
-	if (!stack)
-		return;
-	count(&stack->alloc_blocks, 1);
-	count(&stack->alloc_bytes, LINGER_LIVE_BYTES(block));
-}
-
-static __always_inline void account_free(__u64 block)
-{
-	__u32 id = LINGER_LIVE_STACK(block);
-	struct linger_stack *stack = bpf_map_lookup_elem(&stack_info, &id);
-
-	if (!stack)
-		return;
-	count(&stack->free_blocks, 1);
-	count(&stack->free_bytes, LINGER_LIVE_BYTES(block));
-}
+#include "stack_totals.bpf.h"
 
 static __always_inline struct live_key live_key_of(__u64 address)
 {
@@ -60,7 +38,7 @@ static __always_inline void live_set__free(__u64 address, struct linger_counters
 	count(&c->seen_frees, 1);
 	count(block ? &c->matched_frees : &c->unmatched_frees, 1);
 	if (block)
-		account_free(block);
+		stack_totals__free(LINGER_LIVE_STACK(block), LINGER_LIVE_BYTES(block));
 }
 
 /* Makes room for a stretch. 0 or a negative errno. */
@@ -96,10 +74,10 @@ static __always_inline void live_set__alloc(__u64 address, __u32 bytes, __u32 st
 	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
 	if (before) {
 		count(&c->missed_frees, 1);
-		account_free(before);
+		stack_totals__free(LINGER_LIVE_STACK(before), LINGER_LIVE_BYTES(before));
 	}
 	count(&c->recorded_allocs, 1);
-	account_alloc(block);
+	stack_totals__alloc(stack_id, bytes);
 }
 
 #endif /* LINGER_LIVE_SET_BPF_H */

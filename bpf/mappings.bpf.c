@@ -9,6 +9,12 @@
  */
 #include "stack_table.bpf.h"
 
+/* System call numbers of x86-64 (asm/unistd_64.h). */
+#define NR_MMAP 9
+#define NR_MUNMAP 11
+#define NR_BRK 12
+#define NR_MREMAP 25
+
 #define MREMAP_DONTUNMAP_FLAG 4
 #define MAP_FIXED_FLAG 0x10
 #define MAX_ERRNO_VALUE 4095
@@ -33,13 +39,19 @@ static __always_inline __u64 page_up(__u64 address)
 	return (address + PAGE_BYTES - 1) & ~(__u64)(PAGE_BYTES - 1);
 }
 
-static __always_inline int on_enter(__u64 arg0, __u64 arg1, __u64 arg2, __u64 arg3)
+SEC("tracepoint")
+int mapping_enter(struct syscall_trace_enter *ctx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct mapping_call call = {.args = {arg0, arg1, arg2, arg3}};
+	struct mapping_call call;
 
 	if (!is_target())
 		return 0;
+	/* A plain load of the fourth argument could not be attached to calls that have fewer. */
+	if (bpf_probe_read_kernel(call.args, sizeof(call.args), ctx->args))
+		return 0;
+	if (ctx->nr == NR_BRK)
+		call.args[0] = BPF_CORE_READ((struct task_struct *)bpf_get_current_task_btf(), mm, brk);
 	call.begin_ns = bpf_ktime_get_ns();
 	bpf_map_update_elem(&mapping_calls, &thread, &call, BPF_ANY);
 	return 0;
@@ -88,98 +100,62 @@ static __always_inline int emit(struct mapping_event *event)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_enter_mmap")
-int mmap_enter(struct syscall_trace_enter *ctx)
+static __always_inline void on_mmap(const struct mapping_call *call, __u64 address,
+				    struct mapping_event *event)
 {
-	return on_enter(ctx->args[0], ctx->args[1], 0, ctx->args[3]);
-}
-
-SEC("tracepoint/syscalls/sys_exit_mmap")
-int mmap_exit(struct syscall_trace_exit *ctx)
-{
-	struct mapping_event event = {};
-	struct mapping_call call;
-
-	if (!on_exit(ctx->ret, &call, &event))
-		return 0;
-	event.add_start = ctx->ret;
-	event.add_bytes = page_up(call.args[1]);
+	event->add_start = address;
+	event->add_bytes = page_up(call->args[1]);
 	/* What lay there is gone from the beginning of the call on. */
-	if (call.args[3] & MAP_FIXED_FLAG) {
-		event.remove_start = event.add_start;
-		event.remove_bytes = event.add_bytes;
+	if (call->args[3] & MAP_FIXED_FLAG) {
+		event->remove_start = event->add_start;
+		event->remove_bytes = event->add_bytes;
 	}
-	return emit(&event);
 }
 
-SEC("tracepoint/syscalls/sys_enter_munmap")
-int munmap_enter(struct syscall_trace_enter *ctx)
+static __always_inline void on_munmap(const struct mapping_call *call, struct mapping_event *event)
 {
-	return on_enter(ctx->args[0], ctx->args[1], 0, 0);
+	event->remove_start = call->args[0];
+	event->remove_bytes = page_up(call->args[1]);
 }
 
-SEC("tracepoint/syscalls/sys_exit_munmap")
-int munmap_exit(struct syscall_trace_exit *ctx)
+static __always_inline void on_mremap(const struct mapping_call *call, __u64 address,
+				      struct mapping_event *event)
 {
-	struct mapping_event event = {};
-	struct mapping_call call;
-
-	if (!on_exit(ctx->ret, &call, &event))
-		return 0;
-	event.remove_start = call.args[0];
-	event.remove_bytes = page_up(call.args[1]);
-	return emit(&event);
+	if (!(call->args[3] & MREMAP_DONTUNMAP_FLAG))
+		on_munmap(call, event);
+	event->add_start = address;
+	event->add_bytes = page_up(call->args[2]);
 }
 
-SEC("tracepoint/syscalls/sys_enter_mremap")
-int mremap_enter(struct syscall_trace_enter *ctx)
+static __always_inline void on_brk(const struct mapping_call *call, __u64 now, struct mapping_event *event)
 {
-	return on_enter(ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3]);
-}
+	__u64 before = page_up(call->args[0]), after = page_up(now);
 
-SEC("tracepoint/syscalls/sys_exit_mremap")
-int mremap_exit(struct syscall_trace_exit *ctx)
-{
-	struct mapping_event event = {};
-	struct mapping_call call;
-
-	if (!on_exit(ctx->ret, &call, &event))
-		return 0;
-	if (!(call.args[3] & MREMAP_DONTUNMAP_FLAG)) {
-		event.remove_start = call.args[0];
-		event.remove_bytes = page_up(call.args[1]);
-	}
-	event.add_start = ctx->ret;
-	event.add_bytes = page_up(call.args[2]);
-	return emit(&event);
-}
-
-SEC("tracepoint/syscalls/sys_enter_brk")
-int brk_enter(struct syscall_trace_enter *ctx)
-{
-	struct task_struct *task = (void *)bpf_get_current_task_btf();
-
-	return on_enter(BPF_CORE_READ(task, mm, brk), 0, 0, 0);
-}
-
-SEC("tracepoint/syscalls/sys_exit_brk")
-int brk_exit(struct syscall_trace_exit *ctx)
-{
-	struct mapping_event event = {};
-	struct mapping_call call;
-	__u64 before, after = page_up(ctx->ret);
-
-	if (!on_exit(ctx->ret, &call, &event))
-		return 0;
-	before = page_up(call.args[0]);
 	if (after > before) {
-		event.add_start = before;
-		event.add_bytes = after - before;
-	} else if (after < before) {
-		event.remove_start = after;
-		event.remove_bytes = before - after;
+		event->add_start = before;
+		event->add_bytes = after - before;
 	} else {
-		return 0;
+		event->remove_start = after;
+		event->remove_bytes = before - after;
 	}
-	return emit(&event);
+}
+
+/* One program for all four: verifying the stack walk takes long, and once is enough. */
+SEC("tracepoint")
+int mapping_exit(struct syscall_trace_exit *ctx)
+{
+	struct mapping_event event = {};
+	struct mapping_call call;
+
+	if (!on_exit(ctx->ret, &call, &event))
+		return 0;
+	if (ctx->nr == NR_MMAP)
+		on_mmap(&call, ctx->ret, &event);
+	else if (ctx->nr == NR_MUNMAP)
+		on_munmap(&call, &event);
+	else if (ctx->nr == NR_MREMAP)
+		on_mremap(&call, ctx->ret, &event);
+	else if (ctx->nr == NR_BRK)
+		on_brk(&call, ctx->ret, &event);
+	return event.add_bytes || event.remove_bytes ? emit(&event) : 0;
 }

@@ -41,6 +41,14 @@ struct empty_stretch_map {
 	__type(value, struct live_stretch);
 };
 
+struct raw_set_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct raw_key);
+	__type(value, struct raw_block);
+};
+
 struct stacks_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -129,6 +137,8 @@ struct walk {
 	__u32 truncated;
 	__u32 codes_ended; /* so that generations count at all */
 	struct stack_key key;
+	char thread[LINGER_THREAD_NAME_BYTES] __attribute__((aligned(8)));
+	__u64 native; /* the thread never ran Python */
 	struct raw_frame frames[LINGER_MAX_FRAMES];
 	char window[PAGE_BYTES + PY_FRAME_BYTES]; /* of the target's memory */
 };
@@ -147,6 +157,7 @@ struct mapping_events_map {
 
 extern struct live_set_map live_set SEC(".maps");
 extern struct size_cache_map size_cache SEC(".maps");
+extern struct raw_set_map raw_set SEC(".maps");
 extern struct empty_stretch_map empty_stretch SEC(".maps");
 extern struct stacks_map stacks SEC(".maps");
 extern struct codes_map codes SEC(".maps");
@@ -218,6 +229,21 @@ static __noinline bool has_finalized(struct trace_state *state)
 static __always_inline bool is_active(struct trace_state *state)
 {
 	return state && state->active && !(state->ending && has_finalized(state));
+}
+
+/* The counters of a domain if an event that is under way counts, else NULL. */
+static __always_inline struct linger_counters *enter(__u32 domain)
+{
+	struct linger_counters *c = get_counters(domain);
+	struct trace_state *state = get_state();
+
+	if (!c || !state || !state->active)
+		return NULL;
+	if (!is_target()) {
+		count(&c->filtered, 1);
+		return NULL;
+	}
+	return is_active(state) ? c : NULL;
 }
 
 #endif /* LINGER_MAPS_BPF_H */

@@ -8,6 +8,7 @@
  */
 #include "code_generation.bpf.h"
 #include "live_set.bpf.h"
+#include "site_register.bpf.h"
 #include "stack_table.bpf.h"
 
 #define POOL_HEADER_BYTES 48
@@ -21,42 +22,6 @@ struct pool_tail {
 	__u32 nextoffset;
 	__u32 maxnextoffset;
 };
-
-/*
- * A register that is known only at run time. The verifier wants a constant offset in every load from the
- * context; the assembly keeps the compiler from merging the loads into one.
- */
-static __always_inline __u64 site_register(struct pt_regs *ctx, __u8 reg)
-{
-	__u64 value = 0;
-
-#define SITE_CASE(id, member)                                                                                \
-	case id:                                                                                             \
-		asm volatile("%0 = *(u64 *)(%1 + %2)"                                                        \
-			     : "=r"(value)                                                                   \
-			     : "r"(ctx), "i"(__builtin_offsetof(struct pt_regs, member)));                   \
-		break
-	switch (reg) {
-		SITE_CASE(SITE_RAX, ax);
-		SITE_CASE(SITE_RCX, cx);
-		SITE_CASE(SITE_RDX, dx);
-		SITE_CASE(SITE_RBX, bx);
-		SITE_CASE(SITE_RSP, sp);
-		SITE_CASE(SITE_RBP, bp);
-		SITE_CASE(SITE_RSI, si);
-		SITE_CASE(SITE_RDI, di);
-		SITE_CASE(SITE_R8, r8);
-		SITE_CASE(SITE_R9, r9);
-		SITE_CASE(SITE_R10, r10);
-		SITE_CASE(SITE_R11, r11);
-		SITE_CASE(SITE_R12, r12);
-		SITE_CASE(SITE_R13, r13);
-		SITE_CASE(SITE_R14, r14);
-		SITE_CASE(SITE_R15, r15);
-	}
-#undef SITE_CASE
-	return value;
-}
 
 static __always_inline __u64 site_block(struct pt_regs *ctx, union site_cookie cookie)
 {
@@ -116,21 +81,6 @@ static __always_inline void on_alloc(__u64 address, bool fresh, struct linger_co
 		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
 }
 
-/* The object domain's counters if this event counts, else NULL. */
-static __always_inline struct linger_counters *enter(void)
-{
-	struct linger_counters *c = get_counters(LINGER_DOMAIN_OBJECT);
-	struct trace_state *state = get_state();
-
-	if (!c || !state || !state->active)
-		return NULL;
-	if (!is_target()) {
-		count(&c->filtered, 1);
-		return NULL;
-	}
-	return is_active(state) ? c : NULL;
-}
-
 static __always_inline void note_end(void)
 {
 	struct trace_state *state = get_state();
@@ -143,7 +93,7 @@ SEC("uprobe")
 int pymalloc_site(struct pt_regs *ctx)
 {
 	union site_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
-	struct linger_counters *c = enter();
+	struct linger_counters *c = enter(LINGER_DOMAIN_OBJECT);
 	__u64 address;
 
 	if (!c)

@@ -58,29 +58,35 @@ static __noinline __u64 find_thread_path(void)
 }
 
 /*
- * The thread state of the current thread, 0 if it never ran Python. Who allocates objects holds the GIL, and
- * up to 3.11 the interpreter says whose thread state that is, sub-interpreters included; the thread's own key
- * knows only the first of its states there. Later versions keep the key up to date.
+ * The thread state of the current thread, 0 if it never ran Python. Up to 3.11 the interpreter says whose
+ * thread state holds the GIL, sub-interpreters included; the thread's own key knows only the first of its
+ * states there. Who allocates objects holds the GIL; in other domains the thread state tells whether it is
+ * this thread's. Later versions keep the key up to date.
  */
 static __always_inline __u64 current_thread_state(const struct trace_state *state, __u32 domain)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
-	__u64 p = task->thread.fsbase, path;
+	__u64 p = 0, owner = 0, fsbase = task->thread.fsbase, path;
 
-	if (domain == LINGER_DOMAIN_OBJECT && linger_config.current_tstate)
-		return read_pointer(linger_config.current_tstate, &p) ? p : 0;
+	if (linger_config.current_tstate) {
+		if (!read_pointer(linger_config.current_tstate, &p))
+			p = 0;
+		if (domain == LINGER_DOMAIN_OBJECT)
+			return p;
+		if (p && read_pointer(p + linger_config.tstate_thread_id, &owner) && owner == fsbase)
+			return p;
+	}
+	/* fsbase is what pthread_self() returns. */
 	path = state->thread_path ?: find_thread_path();
-	if (!path || !read_pointer(p + (__u32)path, &p))
+	if (!path || !read_pointer(fsbase + (__u32)path, &p))
 		return 0;
 	if (path >> 32 && !read_pointer(p + (path >> 32), &p))
 		return 0;
 	return p;
 }
 
-static __always_inline __u64 innermost_frame(const struct trace_state *state, __u32 domain)
+static __always_inline __u64 innermost_frame(__u64 p)
 {
-	__u64 p = current_thread_state(state, domain);
-
 	if (!p || !read_pointer(p + linger_config.py.tstate_frame, &p))
 		return 0;
 	if (linger_config.py.cframe_current != PY_NO_FIELD &&
@@ -185,15 +191,34 @@ static long walk_frames(__u64 i, struct cursor *cursor)
 	return 0;
 }
 
+static __always_inline void read_thread_name(char name[LINGER_THREAD_NAME_BYTES])
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+
+	bpf_probe_read_kernel(name, LINGER_THREAD_NAME_BYTES, task->comm);
+}
+
+/* Stacks of different domains and of threads of different names are different stacks. */
+static __always_inline struct stack_key first_key(const struct walk *walk, __u32 domain)
+{
+	const __u64 *name = (const __u64 *)walk->thread;
+
+	return (struct stack_key){{name[0] + domain + 1, name[1] ^ 0x27d4eb2f165667c5ULL}};
+}
+
 /* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
 static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
 	struct trace_state *state = get_state();
+	__u64 thread_state = state ? current_thread_state(state, domain) : 0;
 	struct cursor cursor = {
 		.walk = walk,
-		.frame = state ? innermost_frame(state, domain) : 0,
-		.key = {{domain + 1, 0x27d4eb2f165667c5ULL}},
+		.frame = innermost_frame(thread_state),
 	};
+
+	read_thread_name(walk->thread);
+	cursor.key = first_key(walk, domain);
+	walk->native = !thread_state;
 
 	walk->codes_ended = state && state->codes_ended;
 	walk->n_frames = 0; /* not in the cursor: the verifier would follow each of its values */
@@ -256,6 +281,8 @@ static __always_inline __u32 stack_table__add(struct walk *walk, __u32 domain)
 	if (!info || !store_frames(walk, info, get_counters(domain)))
 		return domain;
 	info->domain = domain;
+	info->native = walk->native;
+	__builtin_memcpy(info->thread, walk->thread, sizeof(info->thread));
 	if (!bpf_map_update_elem(&stacks, &walk->key, &id, BPF_NOEXIST))
 		return id;
 	/* Another thread has just added the same stack. */

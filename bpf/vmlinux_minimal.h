@@ -37,6 +37,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum {
@@ -47,6 +48,10 @@ enum {
 enum {
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_MMAPABLE = 1024,
+};
+
+enum {
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 };
 
 /* Of the architecture (asm/ptrace.h as the kernel names it): a fixed layout. */
@@ -69,6 +74,7 @@ struct task_struct {
 	pid_t pid;
 	pid_t tgid;
 	struct mm_struct *mm;
+	char comm[16];
 	struct thread_struct thread;
 };
 

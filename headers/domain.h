@@ -8,6 +8,7 @@
  */
 enum linger_domain {
 	LINGER_DOMAIN_OBJECT,  /* pymalloc blocks, at most 512 bytes */
+	LINGER_DOMAIN_RAW,     /* the libc malloc family: larger Python blocks, what C extensions take */
 	LINGER_DOMAIN_MAPPING, /* mmap, munmap, mremap, brk */
 	LINGER_DOMAINS,
 };

@@ -20,7 +20,8 @@
 #define LINGER_MAX_NAME_BYTES 1024          /* of a function's or file's name */
 #define LINGER_MAX_TABLE_BYTES (256 * 1024) /* of a line table */
 #define LINGER_GENERATIONS 65536            /* slots of code_generations, a power of two */
-#define LINGER_SCRATCH_SLOTS 4              /* frame walks under way on one CPU */
+#define LINGER_THREAD_NAME_BYTES 16
+#define LINGER_SCRATCH_SLOTS 4 /* frame walks under way on one CPU */
 
 /* Stack ids below LINGER_FIRST_STACK are the domains' own: blocks whose stack found no room in the table. */
 #define LINGER_FIRST_STACK LINGER_DOMAINS
@@ -41,15 +42,17 @@ struct trace_config {
 	__u32 max_stacks;
 	__u32 max_frames; /* elements of frame_pool */
 	__u32 max_codes;
-	__u32 max_chunks;     /* elements of text_pool */
-	__u32 frame_start;    /* offset of the first of a frame's fields that the walk reads */
-	__u32 frame_bytes;    /* from there to the end of the last, at most PY_FRAME_BYTES */
+	__u32 max_chunks;       /* elements of text_pool */
+	__u32 frame_start;      /* offset of the first of a frame's fields that the walk reads */
+	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
+	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
+	__u32 pad;
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
 	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 104, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 112, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 
@@ -99,6 +102,25 @@ union site_cookie {
 };
 _Static_assert(sizeof(union site_cookie) == 8, "a cookie is 64 bits");
 
+/* No register: the function has no such argument. */
+#define SITE_NO_REG 0xff
+
+/*
+ * The cookie of a probe in a function of the malloc family, as early in it as the kernel probes cheaply:
+ * which registers hold the arguments there.
+ */
+union raw_cookie {
+	struct {
+		__u8 old;       /* block that is given back: of free and realloc */
+		__u8 size;      /* SITE_NO_REG: the function frees */
+		__u8 count;     /* the size counts so many times */
+		__u8 result_at; /* address at which the block is put (posix_memalign); else it is returned */
+		__u32 pad;
+	};
+	__u64 value;
+};
+_Static_assert(sizeof(union raw_cookie) == 8, "a cookie is 64 bits");
+
 /* --- maps ------------------------------------------------------------------------------------------- */
 
 /*
@@ -124,6 +146,19 @@ struct live_stretch {
 #define LINGER_LIVE_STACK(slot) ((__u32)((slot) >> 32))
 #define LINGER_LIVE_BYTES(slot) ((__u32)(slot))
 
+/* Blocks of malloc are sparse and of any size: a plain hash of them. */
+struct raw_key {
+	__u64 address;
+	__u64 target;
+};
+
+struct raw_block {
+	__u64 bytes;
+	__u32 stack_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct raw_block) == 16, "raw_block is shared with BPF");
+
 struct stack_key {
 	__u64 hash[2];
 };
@@ -138,7 +173,9 @@ struct linger_stack {
 	__u16 n_frames;
 	__u8 domain;
 	__u8 truncated;
-	__u64 pad[3]; /* one cache line each */
+	char thread[LINGER_THREAD_NAME_BYTES]; /* the kernel's name for it; may lack the final 0 */
+	__u8 native;                           /* the thread never ran Python */
+	__u8 pad[7];                           /* one cache line each */
 };
 _Static_assert(sizeof(struct linger_stack) == 64, "linger_stack is shared with BPF");
 

@@ -14,6 +14,8 @@
 #include "memory_reader.h"
 #include "probe_plan.h"
 #include "python.h"
+#include "raw_allocator.h"
+#include "raw_plan.h"
 
 /* What the doctor finds; told as text or as JSON. */
 struct diagnosis {
@@ -27,6 +29,8 @@ struct diagnosis {
 	struct python python;
 	enum python_allocator allocator;
 	struct probe_plan plan;
+	struct raw_allocator raw_allocator; /* image NULL: not found */
+	struct raw_plan raw_plan;
 };
 
 /* --- command line ------------------------------------------------------------------------------------ */
@@ -80,8 +84,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static int plan_probes(struct diagnosis *d)
 {
-	int err;
+	int err = raw_plan__make(d->raw_allocator.image, &d->raw_plan);
 
+	if (err)
+		return error__set(&d->target_error, -EOPNOTSUPP, "failed to find malloc's code in '%s'",
+				  d->raw_allocator.path);
 	if (d->allocator == PYTHON_MALLOC || d->allocator == PYTHON_MALLOC_HOOKED)
 		return 0;
 	err = probe_plan__make(d->python.image, true, d->python.code_dealloc, &d->plan);
@@ -94,7 +101,7 @@ static int plan_probes(struct diagnosis *d)
 
 static int examine_target(struct diagnosis *d)
 {
-	struct memory_reader *reader;
+	struct memory_reader *reader = NULL;
 	struct target *target;
 	int err = target__open(d->pid, &target, &d->target_error);
 
@@ -108,8 +115,10 @@ static int examine_target(struct diagnosis *d)
 			err = python__check_started(&d->python, reader, &d->target_error);
 		if (!err)
 			d->allocator = python__allocator(&d->python, reader);
-		memory_reader__free(reader);
 	}
+	if (!err)
+		err = raw_allocator__find(target, &d->python, reader, &d->raw_allocator, &d->target_error);
+	memory_reader__free(reader);
 	target__free(target);
 	return err ? err : plan_probes(d);
 }
@@ -171,6 +180,9 @@ static void print_target(const struct diagnosis *d)
 		printf("  absent   probe sites          no pymalloc in use: the object domain would be "
 		       "empty\n");
 	if (d->target_ok)
+		printf("  ok       malloc               %s, %s, %zu sites\n", d->raw_allocator.name,
+		       d->raw_allocator.path, d->raw_plan.n_sites);
+	if (d->target_ok)
 		printf("  ok       reading memory       %s\n",
 		       d->reads_by_bpf ? "through a BPF iterator, whatever ptrace_scope is"
 				       : "with process_vm_readv, which needs the right to ptrace");
@@ -212,12 +224,13 @@ static json_t *make_target(const struct diagnosis *d)
 	if (!d->target_ok)
 		return json_pack("{si sb ss ss}", "pid", (int)d->pid, "ok", false, "error",
 				 d->target_error.message, "hint", d->target_error.hint);
-	return json_pack("{si sb ss ss ss ss sb s{sI sI sI sI}}", "pid", (int)d->pid, "ok", true, "python",
-			 d->python.version, "path", d->python.path, "build",
-			 elf_image__build_id(d->python.image), "allocator",
-			 python_allocator__name(d->allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
-			 "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
-			 (json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated);
+	return json_pack(
+		"{si sb ss ss ss ss sb s{sI sI sI sI} s{ss ss si}}", "pid", (int)d->pid, "ok", true, "python",
+		d->python.version, "path", d->python.path, "build", elf_image__build_id(d->python.image),
+		"allocator", python_allocator__name(d->allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
+		"pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
+		(json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated, "raw", "allocator",
+		d->raw_allocator.name, "path", d->raw_allocator.path, "sites", (int)d->raw_plan.n_sites);
 }
 
 static void print_json(const struct diagnosis *d)
@@ -250,6 +263,7 @@ int cmd_doctor(int argc, char **argv)
 		print_text(&d);
 	fit = is_fit(&d);
 	probe_plan__free(&d.plan);
+	raw_allocator__free(&d.raw_allocator);
 	python__free(&d.python);
 	return fit ? STATUS_OK : STATUS_UNSUPPORTED;
 }

@@ -47,7 +47,7 @@ static const struct argp_option options[] = {
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
 	 "only)",
 	 3},
-	{"domain", OPTION_DOMAIN, "LIST", 0, "object,mapping: what to record (default: both)", 3},
+	{"domain", OPTION_DOMAIN, "LIST", 0, "object,raw,mapping: what to record (default: all)", 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
 	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
 	 "more than half, is "
@@ -110,12 +110,12 @@ static uint32_t parse_domains(struct argp_state *state, const char *text)
 		while (domain < LINGER_DOMAINS && strcmp(name, linger_domain__name(domain)))
 			domain++;
 		if (domain == LINGER_DOMAINS)
-			argp_error(state, "'%s' is no domain; there are object and mapping", name);
+			argp_error(state, "'%s' is no domain; there are object, raw and mapping", name);
 		domains |= 1u << domain;
 	}
 	free(list);
 	if (!domains)
-		argp_error(state, "--domain wants object, mapping or both");
+		argp_error(state, "--domain wants object, raw, mapping or several of them");
 	return domains;
 }
 
@@ -231,6 +231,9 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 	if (!args->verbose)
 		return;
 	fprintf(stderr, "linger: %s, build id %s\n", s.python_path, s.build_id[0] ? s.build_id : "none");
+	if (s.raw_allocator->image)
+		fprintf(stderr, "linger: malloc is that of %s (%s), %zu sites\n", s.raw_allocator->path,
+			s.raw_allocator->name, s.raw_plan->n_sites);
 	fprintf(stderr,
 		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
 		"%s\n",

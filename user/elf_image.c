@@ -214,27 +214,10 @@ int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offs
 	return -EINVAL;
 }
 
-/* What a relocation puts in its place; false for those that only the dynamic linker can tell. */
-static bool relocated_value(const struct elf_image *image, const GElf_Shdr *relocations,
-			    const GElf_Rela *rela, uint64_t *ret_value)
-{
-	Elf_Scn *section = elf_getscn(image->elf, relocations->sh_link);
-	GElf_Sym symbol;
-
-	if (GELF_R_TYPE(rela->r_info) == R_X86_64_RELATIVE) {
-		*ret_value = rela->r_addend;
-		return true;
-	}
-	if (GELF_R_TYPE(rela->r_info) != R_X86_64_64 && GELF_R_TYPE(rela->r_info) != R_X86_64_GLOB_DAT)
-		return false;
-	if (!section || !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol) ||
-	    symbol.st_shndx == SHN_UNDEF)
-		return false;
-	*ret_value = symbol.st_value + rela->r_addend;
-	return true;
-}
-
-static bool find_relocation(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
+/* Calls visit for every relocation until it returns true; symbols is the index of its symbol table. */
+static bool
+each_relocation(const struct elf_image *image,
+		bool (*visit)(const struct elf_image *, const GElf_Rela *, size_t symbols, void *), void *arg)
 {
 	Elf_Scn *section = NULL;
 
@@ -247,16 +230,45 @@ static bool find_relocation(const struct elf_image *image, uint64_t address, uin
 			continue;
 		data = elf_getdata(section, NULL);
 		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
-			if (rela.r_offset == address && relocated_value(image, &header, &rela, ret_value))
+			if (visit(image, &rela, header.sh_link, arg))
 				return true;
 	}
 	return false;
 }
 
+struct pointer_search {
+	uint64_t address, value;
+};
+
+/* What a relocation puts in its place, but for those that only the dynamic linker can tell. */
+static bool match_address(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
+{
+	Elf_Scn *section = elf_getscn(image->elf, symbols);
+	struct pointer_search *search = arg;
+	uint64_t type = GELF_R_TYPE(rela->r_info);
+	GElf_Sym symbol;
+
+	if (rela->r_offset != search->address)
+		return false;
+	search->value = rela->r_addend;
+	if (type == R_X86_64_RELATIVE)
+		return true;
+	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) || !section ||
+	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol) ||
+	    symbol.st_shndx == SHN_UNDEF)
+		return false;
+	search->value += symbol.st_value;
+	return true;
+}
+
 int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
 {
-	if (find_relocation(image, address, ret_value))
+	struct pointer_search search = {.address = address};
+
+	if (each_relocation(image, match_address, &search)) {
+		*ret_value = search.value;
 		return 0;
+	}
 	return elf_image__read(image, address, ret_value, sizeof(*ret_value));
 }
 
@@ -372,6 +384,39 @@ static void tidy_functions(struct elf_image *image)
 			image->functions[n++] = *f;
 	}
 	image->n_functions = n;
+}
+
+struct import_search {
+	const char *name;
+	uint64_t slot;
+};
+
+static bool match_import(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
+{
+	struct import_search *search = arg;
+	Elf_Scn *section = elf_getscn(image->elf, symbols);
+	GElf_Shdr header;
+	GElf_Sym symbol;
+	const char *name;
+
+	if (GELF_R_TYPE(rela->r_info) != R_X86_64_JUMP_SLOT && GELF_R_TYPE(rela->r_info) != R_X86_64_GLOB_DAT)
+		return false;
+	if (!section || !gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM ||
+	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol))
+		return false;
+	name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
+	search->slot = rela->r_offset;
+	return name && !strcmp(name, search->name);
+}
+
+int elf_image__import(const struct elf_image *image, const char *name, uint64_t *ret_slot)
+{
+	struct import_search search = {.name = name};
+
+	if (!each_relocation(image, match_import, &search))
+		return -ENOENT;
+	*ret_slot = search.slot;
+	return 0;
 }
 
 struct symbol_functions {

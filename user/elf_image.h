@@ -40,6 +40,10 @@ int elf_image__read(const struct elf_image *image, uint64_t address, void *buf, 
  * symbols that the file defines are taken to be its own. 0 or -EFAULT, -EIO. */
 int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value);
 
+/* The address of the slot through which the file refers to another file's symbol, filled by the dynamic
+ * linker. 0 or -ENOENT. */
+int elf_image__import(const struct elf_image *image, const char *name, uint64_t *ret_slot);
+
 /* The file offset of an address. 0 or -EFAULT. */
 int elf_image__offset(const struct elf_image *image, uint64_t address, uint64_t *ret_offset);
 

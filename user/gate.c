@@ -34,11 +34,63 @@ struct gate {
 	pid_t responder_pid;
 };
 
+/* --- handing over a descriptor ----------------------------------------------------------------------- */
+
+/* A message of one byte and room for a descriptor. */
+struct parcel {
+	struct msghdr message;
+	struct iovec content;
+	char byte;
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+};
+
+static void parcel__init(struct parcel *parcel)
+{
+	*parcel = (struct parcel){};
+	parcel->content = (struct iovec){.iov_base = &parcel->byte, .iov_len = 1};
+	parcel->message = (struct msghdr){
+		.msg_iov = &parcel->content,
+		.msg_iovlen = 1,
+		.msg_control = &parcel->control,
+		.msg_controllen = sizeof(parcel->control.bytes),
+	};
+}
+
+static int send_descriptor(int socket, int fd)
+{
+	struct parcel parcel;
+
+	parcel__init(&parcel);
+	parcel.control.header = (struct cmsghdr){
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+	};
+	memcpy(CMSG_DATA(&parcel.control.header), &fd, sizeof(fd));
+	return sendmsg(socket, &parcel.message, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
+}
+
+static int receive_descriptor(int socket, int *ret_fd)
+{
+	struct parcel parcel;
+
+	parcel__init(&parcel);
+	if (recvmsg(socket, &parcel.message, MSG_CMSG_CLOEXEC) != 1 ||
+	    parcel.message.msg_controllen < CMSG_LEN(sizeof(int)) ||
+	    parcel.control.header.cmsg_type != SCM_RIGHTS)
+		return -EPIPE;
+	memcpy(ret_fd, CMSG_DATA(&parcel.control.header), sizeof(*ret_fd));
+	return 0;
+}
+
 /* --- the responder ----------------------------------------------------------------------------------- */
 
 struct responder {
 	int group;
-	int linger; /* socket: a byte to linger is an arrival, a byte from it lets through */
+	int linger; /* socket: what is sent to linger is an arrival, a byte from it lets through */
 	pid_t pid;
 	int held; /* the event that waits, by its descriptor; negative: none */
 };
@@ -62,7 +114,7 @@ static void take_event(struct responder *responder, const struct fanotify_event_
 		return;
 	}
 	responder->held = event->fd;
-	if (write(responder->linger, "", 1) != 1)
+	if (send_descriptor(responder->linger, event->fd))
 		_exit(1);
 }
 
@@ -258,11 +310,9 @@ int gate__fd(const struct gate *gate)
 	return gate->responder;
 }
 
-int gate__arrived(struct gate *gate)
+int gate__arrived(struct gate *gate, int *ret_file)
 {
-	char arrival;
-
-	return read(gate->responder, &arrival, 1) == 1 ? 0 : -EPIPE;
+	return receive_descriptor(gate->responder, ret_file);
 }
 
 void gate__let_through(struct gate *gate)

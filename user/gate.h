@@ -25,8 +25,9 @@ void gate__free(struct gate *gate);
 /* Readable when gate__arrived has something to tell. */
 int gate__fd(const struct gate *gate);
 
-/* 0: the process has come to the gate and waits; -EPIPE: the gate is gone. */
-int gate__arrived(struct gate *gate);
+/* 0: the process has come to the gate and waits, opening this file (a descriptor for the caller to close);
+ * -EPIPE: the gate is gone. */
+int gate__arrived(struct gate *gate, int *ret_file);
 
 /* Lets the process through, to the gate of the next program that it becomes. */
 void gate__let_through(struct gate *gate);

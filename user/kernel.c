@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "return_probes.h"
 #include "tracepoint.h"
 
 static const struct feature catalogue[FEATURES] = {
@@ -35,6 +36,10 @@ static const struct feature catalogue[FEATURES] = {
 	[FEATURE_OPEN_GATE] = {"open_gate", "recording a command from its first allocation", "5.0",
 			       "use a kernel built with CONFIG_FANOTIFY_ACCESS_PERMISSIONS, and run with "
 			       "CAP_SYS_ADMIN"},
+	[FEATURE_SECCOMP_RETURNS] = {"seccomp_returns",
+				     "the raw domain of processes with a seccomp filter, as in containers",
+				     "6.14 (6.11 to 6.13 lack it)",
+				     "record such processes with '--domain object,mapping'"},
 };
 
 /* --- capabilities ------------------------------------------------------------------------------------ */
@@ -158,6 +163,8 @@ static bool probe(enum feature_id id)
 		return probe_tracepoints();
 	case FEATURE_OPEN_GATE:
 		return probe_open_gate();
+	case FEATURE_SECCOMP_RETURNS:
+		return return_probes__pass_seccomp();
 	default:
 		return false;
 	}

@@ -197,12 +197,14 @@ static int out_of_patience(const struct launch *launch, struct error *error)
 static int try_recording(struct launch *launch, const struct recorder_options *options,
 			 struct recorder **ret_recorder, struct error *error)
 {
-	int err = gate__arrived(launch->gate);
+	struct recorder_options here = *options;
+	int err = gate__arrived(launch->gate, &here.libc_file);
 
 	if (err)
 		return error__set(error, err, "failed to record '%s': linger's gate was taken away",
 				  launch->name);
-	err = recorder__open(options, ret_recorder, error);
+	err = recorder__open(&here, ret_recorder, error);
+	close(here.libc_file);
 	if (err == -ENOEXEC)
 		gate__let_through(launch->gate);
 	return err;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "decode.h"
+#include "entry_site.h"
 #include "pool_shapes.h"
 
 #define RESULT_INSNS 8 /* from a call to the probe on its result */
@@ -93,24 +94,6 @@ static bool is_jump_target(const struct insn *insns, size_t n, uint64_t address)
 		if ((insns[i].op == INSN_JCC || insns[i].op == INSN_JMP) && (uint64_t)insns[i].imm == address)
 			return true;
 	return false;
-}
-
-/*
- * Where to probe a function's entry: the first instruction that the kernel emulates, as long as the stack
- * pointer and the first argument are still those of the call and every call passes there exactly once; else
- * the entry.
- */
-static uint64_t entry_site(const struct insn *insns, size_t n)
-{
-	for (size_t i = 0; i < n && i < 8; i++) {
-		if (i > 0 && is_jump_target(insns, n, insns[i].address))
-			break;
-		if (insns[i].emulated)
-			return insns[i].address;
-		if (insns[i].writes & (1u << SITE_RSP | 1u << SITE_RDI) || insns[i].op >= INSN_JCC)
-			break;
-	}
-	return insns[0].address;
 }
 
 /* --- the slow path ----------------------------------------------------------------------------------- */
@@ -253,9 +236,10 @@ static int plan_function(struct planner *p, const struct elf_function *function)
 /* A probe where a function is entered; none if there is no such function. */
 static int plan_entry(struct planner *p, uint64_t address, enum site_kind kind)
 {
-	union site_cookie cookie = {.kind = kind, .place = SITE_IN_REGISTER, .reg = SITE_RDI};
+	union site_cookie cookie = {.kind = kind, .place = SITE_IN_REGISTER};
 	struct elf_function function;
 	const struct insn *insns;
+	struct entry_site site;
 	const uint8_t *bytes;
 	long n;
 
@@ -265,7 +249,9 @@ static int plan_entry(struct planner *p, uint64_t address, enum site_kind kind)
 	n = decoder__run(p->decoder, bytes, function.end - function.start, function.start, &insns);
 	if (n <= 0)
 		return n == -ENOMEM ? n : 0;
-	return add_site(p, entry_site(insns, n), cookie);
+	site = entry_site__find(insns, n, 1, false);
+	cookie.reg = site.registers[0];
+	return add_site(p, site.address, cookie);
 }
 
 /* The ways to end an interpreter: the program's end, and sys.exit (which has one of its own since 3.13). */

@@ -442,6 +442,7 @@ const char *linger_domain__name(enum linger_domain domain)
 {
 	static const char *const names[LINGER_DOMAINS] = {
 		[LINGER_DOMAIN_OBJECT] = "object",
+		[LINGER_DOMAIN_RAW] = "raw",
 		[LINGER_DOMAIN_MAPPING] = "mapping",
 	};
 

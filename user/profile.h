@@ -58,7 +58,7 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 const char *profile_value__name(enum profile_value value);
 int profile_value__parse(const char *name, enum profile_value *ret_value);
 
-/* "object", "mapping". */
+/* "object", "raw", "mapping". */
 const char *linger_domain__name(enum linger_domain domain);
 
 #endif /* LINGER_PROFILE_H */

@@ -190,17 +190,18 @@ _Static_assert(sizeof(static_layouts) / sizeof(static_layouts[0]) == LAST_STATIC
 
 /*
  * _PyRuntime.gilstate up to 3.11: autoTSSkey._key, the pthread key, which follows the int _is_initialized;
- * and tstate_current.
+ * and tstate_current. And thread_id in the thread state that it points to.
  */
 static const struct {
 	uint16_t auto_tss_key;
 	uint16_t current_tstate;
+	uint16_t thread_id;
 } gilstates[] = {
-	[7 - FIRST_MINOR] = {1508, 1480}, /* 3.7.16 */
-	[8 - FIRST_MINOR] = {1396, 1368}, /* 3.8.18 */
-	[9 - FIRST_MINOR] = {588, 568},   /* 3.9.18 */
-	[10 - FIRST_MINOR] = {588, 568},  /* 3.10.13 */
-	[11 - FIRST_MINOR] = {596, 576},  /* 3.11.7 */
+	[7 - FIRST_MINOR] = {1508, 1480, 176}, /* 3.7.16 */
+	[8 - FIRST_MINOR] = {1396, 1368, 176}, /* 3.8.18 */
+	[9 - FIRST_MINOR] = {588, 568, 176},   /* 3.9.18 */
+	[10 - FIRST_MINOR] = {588, 568, 176},  /* 3.10.13 */
+	[11 - FIRST_MINOR] = {596, 576, 152},  /* 3.11.7 */
 };
 
 /* _PyRuntime._finalizing up to 3.12, a pointer. */
@@ -431,6 +432,7 @@ static struct py_runtime_layout runtime_layout(int minor)
 	return (struct py_runtime_layout){
 		.auto_tss_key = has_gilstate ? gilstates[i].auto_tss_key : PY_NO_FIELD,
 		.current_tstate = has_gilstate ? gilstates[i].current_tstate : PY_NO_FIELD,
+		.thread_id = has_gilstate ? gilstates[i].thread_id : PY_NO_FIELD,
 		.pool_bytes = minor <= 9 ? 4096 : 16384,
 		.alignment = 16,
 	};

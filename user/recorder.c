@@ -42,6 +42,8 @@ struct recorder {
 	enum python_allocator allocator;
 	struct kernel_features features;
 	struct probe_plan plan;
+	struct raw_allocator raw_allocator;
+	struct raw_plan raw_plan;
 	struct session *session;
 	struct code_names *names;
 	struct mappings *mappings;
@@ -177,6 +179,44 @@ int recorder__check(const struct recorder_options *options, struct error *error)
 	return check_features(&features, options, error);
 }
 
+static int find_raw_allocator(struct recorder *recorder, const struct recorder_options *options,
+			      struct error *error)
+{
+	if (options->at_start)
+		return raw_allocator__find_at_start(recorder->target, options->libc_file,
+						    &recorder->raw_allocator, error);
+	return raw_allocator__find(recorder->target, &recorder->python, recorder->reader,
+				   &recorder->raw_allocator, error);
+}
+
+static int make_raw_plan(struct recorder *recorder, const struct recorder_options *options,
+			 struct error *error)
+{
+	int err;
+
+	if (!has_domain(recorder, LINGER_DOMAIN_RAW))
+		return 0;
+	if (target__has_seccomp_filter(recorder->target) &&
+	    !recorder->features.list[FEATURE_SECCOMP_RETURNS].present) {
+		error__set(error, -EOPNOTSUPP,
+			   "failed to record malloc: process %d has a seccomp filter, which on this kernel "
+			   "does not let return probes pass",
+			   target__pid(recorder->target));
+		error__hint(error, "%s", recorder->features.list[FEATURE_SECCOMP_RETURNS].advice);
+		return -EOPNOTSUPP;
+	}
+	err = find_raw_allocator(recorder, options, error);
+	if (err)
+		return err;
+	err = raw_plan__make(recorder->raw_allocator.image, &recorder->raw_plan);
+	if (!err)
+		return 0;
+	error__set(error, -EOPNOTSUPP, "failed to find malloc's code in '%s': %s",
+		   recorder->raw_allocator.path, strerror(-err));
+	error__hint(error, "'--domain object,mapping' records without it");
+	return err == -ENOENT ? -EOPNOTSUPP : err;
+}
+
 static int inspect(struct recorder *recorder, const struct recorder_options *options, struct error *error)
 {
 	int err = target__open(options->pid, &recorder->target, error);
@@ -189,7 +229,9 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 		err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
 	if (!err && !options->at_start)
 		err = python__check_started(&recorder->python, recorder->reader, error);
-	return err ? err : make_plan(recorder, error);
+	if (!err)
+		err = make_plan(recorder, error);
+	return err ? err : make_raw_plan(recorder, options, error);
 }
 
 static int open_session(struct recorder *recorder, const struct recorder_options *options,
@@ -199,6 +241,9 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.features = &recorder->features,
 		.python = &recorder->python,
 		.plan = &recorder->plan,
+		.raw_plan = has_domain(recorder, LINGER_DOMAIN_RAW) ? &recorder->raw_plan : NULL,
+		.raw_image = recorder->raw_allocator.image,
+		.raw_path = recorder->raw_allocator.path,
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
@@ -228,7 +273,8 @@ static void count_first(struct recorder *recorder, const struct recorder_options
 {
 	if (has_domain(recorder, LINGER_DOMAIN_OBJECT))
 		recorder->counted = options->at_start || !count_heap(recorder, &recorder->first_count);
-	recorder->next_count_ns = now_ns() + COUNT_PAUSE_NS;
+	/* Many programs are over within a second. */
+	recorder->next_count_ns = options->at_start ? 0 : now_ns() + COUNT_PAUSE_NS;
 }
 
 int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
@@ -266,6 +312,7 @@ void recorder__free(struct recorder *recorder)
 	mappings__free(recorder->mappings);
 	code_names__free(recorder->names);
 	probe_plan__free(&recorder->plan);
+	raw_allocator__free(&recorder->raw_allocator);
 	python__free(&recorder->python);
 	memory_reader__free(recorder->reader);
 	target__free(recorder->target);
@@ -351,6 +398,8 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		.n_pushes = recorder->plan.n_pushes,
 		.n_slow = recorder->plan.n_slow,
 		.n_unlocated = recorder->plan.n_unlocated,
+		.raw_allocator = &recorder->raw_allocator,
+		.raw_plan = &recorder->raw_plan,
 		.attach_ms = recorder->attach_ms,
 		.detach_ms = recorder->detach_ms,
 		.elapsed_s =

@@ -8,6 +8,8 @@
 
 #include "error.h"
 #include "profile.h"
+#include "raw_allocator.h"
+#include "raw_plan.h"
 #include "snapshot.h"
 
 /*
@@ -18,7 +20,8 @@ struct recorder;
 
 struct recorder_options {
 	pid_t pid;
-	bool at_start;         /* it waits before its first allocation: recorder__open must not be late */
+	bool at_start;         /* it waits before its first allocation, opening its C library */
+	int libc_file;         /* that library, if at_start */
 	uint32_t domains;      /* a bit per enum linger_domain */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
@@ -35,6 +38,8 @@ struct recorder_summary {
 	uint32_t domains;           /* those that are recorded */
 	struct domain_totals totals[LINGER_DOMAINS];
 	size_t n_pops, n_pushes, n_slow, n_unlocated;
+	const struct raw_allocator *raw_allocator; /* whose malloc is recorded; image NULL: none */
+	const struct raw_plan *raw_plan;
 	double coverage;            /* 0-1; negative: not measured */
 	int64_t heap_growth_blocks; /* by the pool headers; meaningful if coverage was measured */
 	double attach_ms, detach_ms, elapsed_s;

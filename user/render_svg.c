@@ -305,6 +305,7 @@ static const char *domain_text(enum linger_domain domain)
 {
 	static const char *const texts[LINGER_DOMAINS] = {
 		[LINGER_DOMAIN_OBJECT] = "Python's small blocks, at most 512 bytes each (pymalloc)",
+		[LINGER_DOMAIN_RAW] = "blocks of malloc: Python's over 512 bytes, and all that C code takes",
 		[LINGER_DOMAIN_MAPPING] = "memory taken from the kernel (mmap, brk); a block is a mapping",
 	};
 

@@ -20,6 +20,7 @@
 #define MAX_CODES (32u << 10)
 #define MAX_CHUNKS (384u << 10)
 #define RING_BYTES (4u << 20)
+#define RAW_BLOCKS_PER_MIB 512 /* of room: blocks of 2 KiB on average */
 #define MAX_LINKS 4096
 #define RELEASE_DELAY_US 100000
 
@@ -48,6 +49,9 @@ static void size_maps(struct trace_bpf *skeleton, const struct session_options *
 {
 	bpf_map__set_max_entries(skeleton->maps.live_set,
 				 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
+	if (options->raw_plan)
+		bpf_map__set_max_entries(skeleton->maps.raw_set,
+					 (uint64_t)options->live_max_mib * RAW_BLOCKS_PER_MIB);
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
@@ -69,6 +73,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_codes = MAX_CODES,
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
+		.tstate_thread_id = options->python->runtime.thread_id,
 		.finalizing = options->python->finalizing,
 		.thread_key = options->python->thread_key,
 		.frame_start = extent.start,
@@ -77,22 +82,27 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 	};
 }
 
-static bool is_mapping_program(const struct bpf_program *program)
+static bool is_probe_program(const struct bpf_program *program)
 {
-	return !strncmp(bpf_program__section_name(program), "tracepoint/", strlen("tracepoint/"));
+	return !strcmp(bpf_program__section_name(program), "uprobe");
 }
 
+/* Loads what will be attached and nothing else: verifying a program takes a while. */
 static void choose_programs(struct trace_bpf *skeleton, const struct session_options *options)
 {
+	bool multi = options->features->list[FEATURE_UPROBE_MULTI].present;
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		if (is_mapping_program(program))
-			bpf_program__set_autoload(program, options->mappings);
+		if (is_probe_program(program) && multi)
+			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
 	}
-	if (options->features->list[FEATURE_UPROBE_MULTI].present)
-		bpf_program__set_expected_attach_type(skeleton->progs.pymalloc_site, BPF_TRACE_UPROBE_MULTI);
+	bpf_program__set_autoload(skeleton->progs.mapping_enter, options->mappings);
+	bpf_program__set_autoload(skeleton->progs.mapping_exit, options->mappings);
+	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_sites);
+	bpf_program__set_autoload(skeleton->progs.raw_entry, options->raw_plan);
+	bpf_program__set_autoload(skeleton->progs.raw_return, options->raw_plan);
 }
 
 static void *map_pool(const struct bpf_map *map, size_t bytes, int protection)
@@ -176,76 +186,123 @@ static void destroy_links(struct links *links)
 		bpf_link__destroy(links->list[--links->n]);
 }
 
-/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
-static void probe_path(const struct session_options *options, char path[64])
-{
-	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(options->python->image));
-}
+/* Probes of one program in one file. */
+struct probe_set {
+	struct bpf_program *program;
+	const struct elf_image *image;
+	unsigned long *offsets; /* in the file */
+	__u64 *cookies;
+	size_t n, capacity;
+	bool returns; /* on the functions' returns */
+	int err;      /* the first that adding a probe met */
+};
 
-static int file_offset(const struct session_options *options, uint64_t address, unsigned long *ret_offset)
+static void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
 {
 	uint64_t offset;
-	int err = elf_image__offset(options->python->image, address, &offset);
 
-	if (!err)
-		*ret_offset = offset;
-	return err;
+	if (set->n == set->capacity && !set->err) {
+		set->capacity = set->capacity ? set->capacity * 2 : 64;
+		set->offsets = reallocarray(set->offsets, set->capacity, sizeof(*set->offsets));
+		set->cookies = reallocarray(set->cookies, set->capacity, sizeof(*set->cookies));
+		if (!set->offsets || !set->cookies)
+			set->err = -ENOMEM;
+	}
+	if (!set->err)
+		set->err = elf_image__offset(set->image, address, &offset);
+	if (set->err)
+		return;
+	set->offsets[set->n] = offset;
+	set->cookies[set->n++] = cookie;
 }
 
-static int attach_multi(struct session *session, const struct session_options *options,
-			const unsigned long *offsets, const __u64 *cookies)
+/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
+static void probe_path(const struct probe_set *set, char path[64])
 {
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cookies = cookies,
-		    .cnt = options->plan->n_sites);
+	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(set->image));
+}
+
+static int attach_multi(struct session *session, pid_t pid, const struct probe_set *set)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = set->offsets, .cookies = set->cookies,
+		    .cnt = set->n, .retprobe = set->returns);
 	char path[64];
 
-	probe_path(options, path);
+	probe_path(set, path);
 	return add_link(&session->links,
-			bpf_program__attach_uprobe_multi(session->skeleton->progs.pymalloc_site, options->pid,
-							 path, NULL, &opts));
+			bpf_program__attach_uprobe_multi(set->program, pid, path, NULL, &opts));
 }
 
 /* One perf event per site, for kernels before 6.6. */
-static int attach_singly(struct session *session, const struct session_options *options,
-			 const unsigned long *offsets, const __u64 *cookies)
+static int attach_singly(struct session *session, pid_t pid, const struct probe_set *set)
 {
 	char path[64];
 	int err = 0;
 
-	probe_path(options, path);
-	for (size_t i = 0; i < options->plan->n_sites && !err; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookies[i]);
+	probe_path(set, path);
+	for (size_t i = 0; i < set->n && !err; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = set->cookies[i], .retprobe = set->returns);
 
-		err = add_link(&session->slow_links,
-			       bpf_program__attach_uprobe_opts(session->skeleton->progs.pymalloc_site,
-							       options->pid, path, offsets[i], &opts));
+		err = add_link(&session->slow_links, bpf_program__attach_uprobe_opts(set->program, pid, path,
+										     set->offsets[i], &opts));
 	}
 	return err;
 }
 
-static int attach_sites(struct session *session, const struct session_options *options)
+/* Attaches the probes and frees the set. */
+static int attach_probes(struct session *session, const struct session_options *options,
+			 struct probe_set *set)
+{
+	int err = set->err;
+
+	if (!err && set->n)
+		err = options->features->list[FEATURE_UPROBE_MULTI].present
+			      ? attach_multi(session, options->pid, set)
+			      : attach_singly(session, options->pid, set);
+	free(set->offsets);
+	free(set->cookies);
+	return err;
+}
+
+static int attach_objects(struct session *session, const struct session_options *options)
 {
 	const struct probe_plan *plan = options->plan;
-	unsigned long *offsets = calloc(plan->n_sites, sizeof(*offsets));
-	__u64 *cookies = calloc(plan->n_sites, sizeof(*cookies));
-	int err = offsets && cookies ? 0 : -ENOMEM;
+	struct probe_set set = {
+		.program = session->skeleton->progs.pymalloc_site,
+		.image = options->python->image,
+	};
 
-	for (size_t i = 0; i < plan->n_sites && !err; i++) {
-		cookies[i] = plan->sites[i].cookie.value;
-		err = file_offset(options, plan->sites[i].address, &offsets[i]);
-	}
-	if (!err && options->features->list[FEATURE_UPROBE_MULTI].present)
-		err = attach_multi(session, options, offsets, cookies);
-	else if (!err)
-		err = attach_singly(session, options, offsets, cookies);
-	free(offsets);
-	free(cookies);
-	return err;
+	for (size_t i = 0; i < plan->n_sites; i++)
+		probe_set__add(&set, plan->sites[i].address, plan->sites[i].cookie.value);
+	return attach_probes(session, options, &set);
 }
 
-static int attach_tracepoint(struct session *session, struct bpf_program *program)
+/* The returns first: a call that is seen to begin is then seen to end. */
+static int attach_raw(struct session *session, const struct session_options *options)
 {
-	const char *name = strrchr(bpf_program__section_name(program), '/') + 1;
+	struct probe_set returns = {
+		.program = session->skeleton->progs.raw_return,
+		.image = options->raw_image,
+		.returns = true,
+	};
+	struct probe_set entries = {
+		.program = session->skeleton->progs.raw_entry,
+		.image = options->raw_image,
+	};
+	const struct raw_plan *plan = options->raw_plan;
+	int err;
+
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		probe_set__add(&entries, plan->sites[i].address, plan->sites[i].cookie.value);
+		if (plan->sites[i].returns)
+			probe_set__add(&returns, plan->sites[i].address, 0);
+	}
+	err = attach_probes(session, options, &returns);
+	return attach_probes(session, options, &entries) ?: err;
+}
+
+static int attach_tracepoint(struct session *session, struct bpf_program *program, const char *name)
+{
 	int fd = tracepoint__open("syscalls", name);
 	struct bpf_link *link;
 
@@ -259,14 +316,27 @@ static int attach_tracepoint(struct session *session, struct bpf_program *progra
 
 static int attach_mappings(struct session *session)
 {
-	struct bpf_program *program;
+	static const char *const calls[] = {"mmap", "munmap", "mremap", "brk"};
 	int err = 0;
 
-	bpf_object__for_each_program(program, session->skeleton->obj)
-	{
-		if (is_mapping_program(program) && !err)
-			err = attach_tracepoint(session, program);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !err; i++) {
+		char enter[32], exit[32];
+
+		snprintf(enter, sizeof(enter), "sys_enter_%s", calls[i]);
+		snprintf(exit, sizeof(exit), "sys_exit_%s", calls[i]);
+		err = attach_tracepoint(session, session->skeleton->progs.mapping_enter, enter);
+		if (!err)
+			err = attach_tracepoint(session, session->skeleton->progs.mapping_exit, exit);
 	}
+	return err;
+}
+
+static int attach_failed(struct error *error, int err, const char *path)
+{
+	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
+	if (err == -EINVAL)
+		error__hint(error, "another tool may hold probes there that exclude others, as memleak of "
+				   "libbpf-tools does; 'dmesg' tells");
 	return err;
 }
 
@@ -278,12 +348,12 @@ static int attach(struct session *session, const struct session_options *options
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid,
 				  strerror(-err));
-	if (options->plan->n_sites) {
-		err = attach_sites(session, options);
-		if (err)
-			return error__set(error, err, "failed to attach %zu probes to '%s': %s",
-					  options->plan->n_sites, options->python->path, strerror(-err));
-	}
+	err = attach_objects(session, options);
+	if (err)
+		return attach_failed(error, err, options->python->path);
+	err = options->raw_plan ? attach_raw(session, options) : 0;
+	if (err)
+		return attach_failed(error, err, options->raw_path);
 	if (options->mappings) {
 		err = attach_mappings(session);
 		if (err)
@@ -399,23 +469,14 @@ static void add_counters(struct linger_counters *sum, const struct linger_counte
 		to[i] += from[i];
 }
 
-/* Times that the kernel skipped a mapping program, which it does when the CPU was inside another BPF
- * operation. */
-static __u64 missed_runs(const struct session *session)
+static __u64 missed_runs(const struct bpf_program *program)
 {
-	struct bpf_program *program;
-	__u64 missed = 0;
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
 
-	bpf_object__for_each_program(program, session->skeleton->obj)
-	{
-		struct bpf_prog_info info = {};
-		__u32 len = sizeof(info);
-
-		if (is_mapping_program(program) && bpf_program__fd(program) >= 0 &&
-		    !bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &len))
-			missed += info.recursion_misses;
-	}
-	return missed;
+	if (bpf_program__fd(program) < 0 || bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &len))
+		return 0;
+	return info.recursion_misses;
 }
 
 int session__counters(const struct session *session, enum linger_domain domain,
@@ -435,8 +496,10 @@ int session__counters(const struct session *session, enum linger_domain domain,
 	for (int i = 0; i < n_cpus && !err; i++)
 		add_counters(ret_counters, &per_cpu[i]);
 	free(per_cpu);
+	/* The kernel skips such a program when the CPU was inside another BPF operation. */
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->skipped = missed_runs(session);
+		ret_counters->skipped = missed_runs(session->skeleton->progs.mapping_enter) +
+					missed_runs(session->skeleton->progs.mapping_exit);
 	return err;
 }
 

@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "probe_plan.h"
 #include "python.h"
+#include "raw_plan.h"
 #include "trace.h"
 
 /*
@@ -23,6 +24,9 @@ struct session_options {
 	const struct kernel_features *features;
 	const struct python *python;
 	const struct probe_plan *plan;
+	const struct raw_plan *raw_plan;   /* NULL: without the raw domain */
+	const struct elf_image *raw_image; /* the file that it is about */
+	const char *raw_path;
 	pid_t pid;
 	uint32_t tgid;         /* of the target, in the initial pid namespace */
 	bool mappings;         /* the mapping domain */

@@ -7,6 +7,8 @@
 
 #include "drops.h"
 
+#define NATIVE_NAME_BYTES (LINGER_THREAD_NAME_BYTES + 32)
+
 /* --- values of one stack ----------------------------------------------------------------------------- */
 
 static uint64_t load(const __u64 *counter)
@@ -15,7 +17,7 @@ static uint64_t load(const __u64 *counter)
 }
 
 /* Frees are read before allocations: under a running target a stack then never seems to have freed more. */
-static void object_values(const struct linger_stack *stack, uint64_t values[PROFILE_VALUES])
+static void block_values(const struct linger_stack *stack, uint64_t values[PROFILE_VALUES])
 {
 	uint64_t free_blocks = load(&stack->free_blocks), free_bytes = load(&stack->free_bytes);
 
@@ -42,14 +44,15 @@ static enum linger_domain stack_domain(const struct session_pools *pools, uint32
 	return id < LINGER_FIRST_STACK ? id : pools->stacks[id].domain;
 }
 
-static void object_totals(const struct session_pools *pools, struct domain_totals *totals)
+static void block_totals(const struct session_pools *pools, enum linger_domain domain,
+			 struct domain_totals *totals)
 {
 	for (uint32_t id = 0; id < session_pools__n_stacks(pools); id++) {
 		uint64_t values[PROFILE_VALUES];
 
-		if (stack_domain(pools, id) != LINGER_DOMAIN_OBJECT)
+		if (stack_domain(pools, id) != domain)
 			continue;
-		object_values(&pools->stacks[id], values);
+		block_values(&pools->stacks[id], values);
 		totals->live_blocks += values[PROFILE_INUSE_OBJECTS];
 		totals->live_bytes += values[PROFILE_INUSE_SPACE];
 		totals->alloc_blocks += values[PROFILE_ALLOC_OBJECTS];
@@ -81,8 +84,8 @@ int snapshot__totals(const struct session *session, const struct mappings *mappi
 
 	if (err)
 		return err;
-	if (domain == LINGER_DOMAIN_OBJECT)
-		object_totals(&pools, &totals);
+	if (domain != LINGER_DOMAIN_MAPPING)
+		block_totals(&pools, domain, &totals);
 	else if (mappings)
 		mapping_totals(mappings, &totals);
 	*ret_totals = totals;
@@ -96,9 +99,9 @@ static bool is_empty(const uint64_t values[PROFILE_VALUES])
 	return !values[PROFILE_ALLOC_OBJECTS] && !values[PROFILE_INUSE_OBJECTS];
 }
 
-/* The frames of a stack, root first. */
+/* The frames of a stack, root first; `native` has room for the name of a thread without Python. */
 static size_t resolve(const struct session_pools *pools, const struct code_names *names, uint32_t id,
-		      struct profile_frame frames[LINGER_MAX_FRAMES + 1])
+		      struct profile_frame frames[LINGER_MAX_FRAMES + 1], char native[NATIVE_NAME_BYTES])
 {
 	const struct linger_stack *stack = &pools->stacks[id];
 	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
@@ -108,13 +111,14 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
 		return n;
 	}
+	snprintf(native, NATIVE_NAME_BYTES, "[native thread %.*s]", LINGER_THREAD_NAME_BYTES, stack->thread);
 	if (stack->truncated)
 		frames[n++] = (struct profile_frame){.function = "[truncated]"};
 	for (size_t i = stack->n_frames; i-- > 0;)
 		if (code_names__has_started(names, stack_frames[i]))
 			frames[n++] = code_names__frame(names, stack_frames[i]);
 	if (!n)
-		frames[n++] = (struct profile_frame){.function = "[unknown]"};
+		frames[n++] = (struct profile_frame){.function = stack->native ? native : "[unknown]"};
 	return n;
 }
 
@@ -122,6 +126,7 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 		      const struct code_names *names, uint32_t domains, struct profile *profile)
 {
 	struct profile_frame frames[LINGER_MAX_FRAMES + 1];
+	char native[NATIVE_NAME_BYTES];
 	int err = 0;
 
 	for (uint32_t id = 0; id < session_pools__n_stacks(pools) && !err; id++) {
@@ -130,12 +135,12 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 
 		if (domain >= LINGER_DOMAINS || !(domains >> domain & 1))
 			continue;
-		if (domain == LINGER_DOMAIN_OBJECT)
-			object_values(&pools->stacks[id], values);
+		if (domain != LINGER_DOMAIN_MAPPING)
+			block_values(&pools->stacks[id], values);
 		else
 			mapping_values(mappings, id, values);
 		if (!is_empty(values))
-			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames),
+			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames, native),
 					   values);
 	}
 	return err;

@@ -48,16 +48,34 @@ static json_t *make_target(const struct recorder_summary *summary)
 			 summary->allocator);
 }
 
+/* The library whose malloc is recorded, and the functions whose probes cost twenty times the usual. */
+static json_t *make_raw(const struct recorder_summary *summary)
+{
+	const struct raw_plan *plan = summary->raw_plan;
+	json_t *stepped;
+
+	if (!(summary->domains >> LINGER_DOMAIN_RAW & 1))
+		return json_null();
+	stepped = json_array();
+	for (size_t i = 0; i < plan->n_sites; i++)
+		if (plan->sites[i].stepped)
+			json_array_append_new(stepped, json_string(plan->sites[i].function));
+	return json_pack("{ss ss ss si so}", "allocator", summary->raw_allocator->name, "path",
+			 summary->raw_allocator->path, "build",
+			 elf_image__build_id(summary->raw_allocator->image), "sites", (int)plan->n_sites,
+			 "slow_sites", stepped);
+}
+
 int stats_json__write(const struct recorder_summary *summary, FILE *out)
 {
 	json_t *coverage = summary->coverage < 0 ? json_null() : json_real(summary->coverage);
-	json_t *stats = json_pack("{so so s{si si si si} sf sf sf sI si so}", "domains",
-				  make_domains(summary), "coverage", coverage, "sites", "pop",
-				  (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
-				  (int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms",
-				  summary->attach_ms, "detach_ms", summary->detach_ms, "elapsed_s",
-				  summary->elapsed_s, "kernel_bytes", (json_int_t)summary->kernel_bytes,
-				  "forks", (int)summary->forks, "target", make_target(summary));
+	json_t *stats = json_pack(
+		"{so so s{si si si si} sf sf sf sI si so so}", "domains", make_domains(summary), "coverage",
+		coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
+		(int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms", summary->attach_ms,
+		"detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s, "kernel_bytes",
+		(json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target",
+		make_target(summary), "raw", make_raw(summary));
 	int err;
 
 	if (!stats)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,22 @@ int target__open_proc(const struct target *target, const char *name)
 	int fd = openat(target->proc_fd, name, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+bool target__has_seccomp_filter(const struct target *target)
+{
+	int fd = target__open_proc(target, "status"), mode = 0;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[256];
+
+	if (!file && fd >= 0)
+		close(fd);
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Seccomp: %d", &mode) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return mode == SECCOMP_MODE_FILTER;
 }
 
 /* --- mappings ---------------------------------------------------------------------------------------- */

@@ -38,6 +38,9 @@ void target__free_mappings(struct target_mapping *mappings, size_t n);
  * A descriptor or a negative errno. */
 int target__open_file(const struct target *target, const struct target_mapping *mapping);
 
+/* Whether its system calls go through a seccomp filter. */
+bool target__has_seccomp_filter(const struct target *target);
+
 /* Opens /proc/PID/NAME for reading. A descriptor or a negative errno. */
 int target__open_proc(const struct target *target, const char *name);
 

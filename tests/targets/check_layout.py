@@ -6,6 +6,7 @@
 """
 import ctypes
 import sys
+import threading
 
 NO_FIELD = 0xffff
 BYTE_INDEX, UNIT_INDEX, POINTER = range(3)
@@ -108,6 +109,7 @@ def check_thread_key(layout):
     get.restype = ctypes.c_void_p
     assert get(ctypes.c_uint32(key)) == thread_state()
     assert read(address_of_runtime() + layout["current_tstate"]) == thread_state()
+    assert read(thread_state() + layout["thread_id"]) == threading.get_ident()
 
 
 def check_alignment(layout):

@@ -14,7 +14,11 @@ class Inside:
 def kept_inside():
     return [Inside() for _ in range(20000)]
 
+def raw_inside():
+    return [bytes(5000) for _ in range(200)]
+
 keep = kept_inside()
+keep_raw = raw_inside()
 """
 INTERPRETERS = []
 

@@ -534,13 +534,12 @@ static void check_entry(const char *hex, size_t expected)
 
 static void test_entry(void **state)
 {
-	check_entry("4155", 0);         /* push %r13 */
-	check_entry("f30f1efa4155", 4); /* endbr64; push %r13 */
-	check_entry("4885ff7800", 3);   /* test %rdi,%rdi; js */
-	check_entry("4883ec0890", 0);   /* sub $8,%rsp; nop: the stack pointer has moved */
-	check_entry("4889f790", 0);     /* mov %rsi,%rdi; nop: the argument is gone */
-	check_entry("c390", 0);         /* ret; nop: not every call passes */
-	check_entry("31c031c031c031c031c031c031c031c090", 0); /* too far away */
+	check_entry("4155", 0);           /* push %r13 */
+	check_entry("f30f1efa4155", 4);   /* endbr64; push %r13 */
+	check_entry("4885ff7800", 3);     /* test %rdi,%rdi; js */
+	check_entry("4883ec0890", 4);     /* sub $8,%rsp; nop: there is no return probe */
+	check_entry("4889f790", 0);       /* mov %rsi,%rdi; nop: the argument is gone */
+	check_entry("c390", 0);           /* ret; nop: not every call passes */
 	check_entry("31c09031c0ebfb", 0); /* xor; 1: nop; xor; jmp 1b: passed more than once */
 }
 

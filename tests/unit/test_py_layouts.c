@@ -103,6 +103,7 @@ static void test_static_versions(void **state)
 		assert_int_equal(runtime.auto_tss_key, auto_tss_keys[minor - 7]);
 		assert_int_equal(runtime.current_tstate, current_tstates[minor - 7]);
 		assert_int_equal(runtime.finalizing, finalizings[minor - 7]);
+		assert_int_equal(runtime.thread_id, minor <= 10 ? 176 : minor == 11 ? 152 : PY_NO_FIELD);
 		assert_int_equal(runtime.pool_bytes, minor <= 9 ? 4096 : 16384);
 		assert_int_equal(runtime.alignment, 16);
 		assert_int_equal(layout.tstate_frame, minor <= 10 ? 24 : 56);
