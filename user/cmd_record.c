@@ -510,7 +510,7 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 		int signals)
 {
 	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : 1e18;
-	bool interactive = isatty(STDERR_FILENO);
+	bool interactive = isatty(STDERR_FILENO) && !launch; /* the terminal is the command's own */
 	bool allocator_told = false;
 	struct status status = {};
 

@@ -218,7 +218,7 @@ static const char *const libc_places[] = {
 
 static void mark_libc_under(struct gate *gate, const char *directory)
 {
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT};
 	int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root < 0)

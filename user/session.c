@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -406,8 +407,9 @@ void session__stop(struct session *session)
 /*
  * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
  * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
- * depends on when it is over, so a child that holds the same descriptors does the waiting. It keeps none of
- * the standard streams, or a pipe's reader would wait for it too.
+ * depends on when it is over, so a process that holds the same descriptors does the waiting. It is a child's
+ * child, so that nobody has to wait for it in turn, and keeps none of the standard streams, or a pipe's
+ * reader would wait too.
  */
 static void release_slow_links(struct session *session)
 {
@@ -417,12 +419,16 @@ static void release_slow_links(struct session *session)
 		return;
 	child = fork();
 	if (child == 0) {
+		if (fork())
+			_exit(0);
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
 		close(STDERR_FILENO);
 		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
 		_exit(0);
 	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
 	destroy_links(&session->slow_links);
 }
 

@@ -3,7 +3,7 @@
 
 It holds COUNT blocks, lets the interpreter print its pools to standard error, and ends: at once (`exit`), as
 programs do (`return`, `sys.exit`), with something left to its thread and to atexit (`late`), or when FILE is
-gone (`wait`). `map` holds a mapping too.
+gone (`wait`). `large` holds as many blocks of malloc, `map` a mapping too.
 """
 import atexit
 import mmap
@@ -13,11 +13,16 @@ import threading
 import time
 
 COUNT = 20000
+LARGE = 1000
 KEEP = []
 
 
 def hold():
     KEEP.append([object() for _ in range(COUNT)])
+
+
+def hold_large():
+    KEEP.append([bytes(LARGE) for _ in range(COUNT)])
 
 
 def hold_mapping():
@@ -35,6 +40,8 @@ def tell(text):
 
 def main(how, path=None):
     hold()
+    if how == "large":
+        hold_large()
     if how == "map":
         hold_mapping()
     if how == "late":
