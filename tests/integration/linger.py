@@ -240,7 +240,8 @@ class Recording:
         """Waits until it has ended, reads what it wrote, and holds it to the accounting identity."""
         status = self.process.wait(TIMEOUT_S)
         assert status == 0, "linger ended with status %d: %s" % (status, self.said())
-        self.output = self.output_path.read_text()
+        data = self.output_path.read_bytes()
+        self.output = data if self.form == "pprof" else data.decode()
         self.profile = parse_folded(self.output) if self.form == "folded" else None
         self.stats = json.loads(self.stats_path.read_text())
         check_identity(self.stats, self.profile, self.value)

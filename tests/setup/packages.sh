@@ -6,7 +6,8 @@
 set -eu
 
 here=$(dirname "$0")
-build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzydis-dev libjansson-dev"
+build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzydis-dev libjansson-dev
+libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
 tests="libcmocka-dev python3-pytest binutils debootstrap python3 libpython3-dev pypy3 chromium chromium-driver
 python3-selenium"
 demo="python3-fastapi uvicorn apache2-utils"
