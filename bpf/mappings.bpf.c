@@ -76,7 +76,7 @@ static __always_inline bool on_exit(long ret, struct mapping_call *ret_call, str
 	bpf_map_delete_elem(&mapping_calls, &thread);
 	event->begin_ns = ret_call->begin_ns;
 	event->end_ns = bpf_ktime_get_ns();
-	return state && state->active && (unsigned long)ret < (unsigned long)-MAX_ERRNO_VALUE;
+	return is_active(state) && (unsigned long)ret < (unsigned long)-MAX_ERRNO_VALUE;
 }
 
 static __always_inline int emit(struct mapping_event *event)

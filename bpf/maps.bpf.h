@@ -204,6 +204,33 @@ static __always_inline bool is_target(void)
 	return bpf_get_current_pid_tgid() >> 32 == linger_config.tgid;
 }
 
+static __always_inline bool read_pointer(__u64 address, __u64 *ret_value)
+{
+	return !bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)address);
+}
+
+/*
+ * What an interpreter frees as it takes itself down says nothing about the program: events count until then.
+ * That moment is not that of the call which ends it, which waits for other threads first and runs what was
+ * registered with atexit; only the interpreter's own flag tells it.
+ */
+static __noinline bool has_finalized(struct trace_state *state)
+{
+	__u64 finalizing;
+
+	if (!state || !read_pointer(linger_config.finalizing, &finalizing) || !finalizing)
+		return false;
+	state->finalized = 1;
+	state->active = 0;
+	return true;
+}
+
+/* Whether events count. */
+static __always_inline bool is_active(struct trace_state *state)
+{
+	return state && state->active && !(state->ending && has_finalized(state));
+}
+
 /* The counters of a domain if an event that is under way counts, else NULL. */
 static __always_inline struct linger_counters *enter(__u32 domain)
 {
@@ -216,12 +243,7 @@ static __always_inline struct linger_counters *enter(__u32 domain)
 		count(&c->filtered, 1);
 		return NULL;
 	}
-	return c;
-}
-
-static __always_inline bool read_pointer(__u64 address, __u64 *ret_value)
-{
-	return !bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)address);
+	return is_active(state) ? c : NULL;
 }
 
 #endif /* LINGER_MAPS_BPF_H */

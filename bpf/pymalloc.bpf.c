@@ -81,6 +81,14 @@ static __always_inline void on_alloc(__u64 address, bool fresh, struct linger_co
 		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
 }
 
+static __always_inline void note_end(void)
+{
+	struct trace_state *state = get_state();
+
+	if (state)
+		state->ending = 1;
+}
+
 SEC("uprobe")
 int pymalloc_site(struct pt_regs *ctx)
 {
@@ -97,5 +105,7 @@ int pymalloc_site(struct pt_regs *ctx)
 		live_set__free(address, c);
 	else if (cookie.kind == SITE_CODE_DEALLOC)
 		code_generation__end(address);
+	else if (cookie.kind == SITE_FINALIZE)
+		note_end();
 	return 0;
 }

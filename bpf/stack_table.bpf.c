@@ -15,6 +15,7 @@
 #include "stack_table.bpf.h"
 
 #include "code_table.bpf.h"
+#include "thread_path.h"
 
 #define FRAMES_PER_CALL 4
 
@@ -41,15 +42,31 @@ static __always_inline void walk__release(struct walk *walk)
 }
 
 /*
+ * Looks up the key of the thread states, once the interpreter has made it: a program that is recorded from
+ * its start has none yet. Those who come at the same time store the same.
+ */
+static __noinline __u64 find_thread_path(void)
+{
+	struct trace_state *state = get_state();
+	struct py_tss tss = {};
+
+	if (!state || bpf_probe_read_user(&tss, sizeof(tss), (void *)linger_config.thread_key) ||
+	    !tss.is_initialized)
+		return 0;
+	state->thread_path = thread_path__of_key(tss.key, linger_config.thread_library);
+	return state->thread_path;
+}
+
+/*
  * The thread state of the current thread, 0 if it never ran Python. Up to 3.11 the interpreter says whose
  * thread state holds the GIL, sub-interpreters included; the thread's own key knows only the first of its
  * states there. Who allocates objects holds the GIL; in other domains the thread state tells whether it is
  * this thread's. Later versions keep the key up to date.
  */
-static __always_inline __u64 current_thread_state(__u32 domain)
+static __always_inline __u64 current_thread_state(const struct trace_state *state, __u32 domain)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
-	__u64 p = 0, owner = 0, fsbase = task->thread.fsbase;
+	__u64 p = 0, owner = 0, fsbase = task->thread.fsbase, path;
 
 	if (linger_config.current_tstate) {
 		if (!read_pointer(linger_config.current_tstate, &p))
@@ -59,11 +76,12 @@ static __always_inline __u64 current_thread_state(__u32 domain)
 		if (p && read_pointer(p + linger_config.tstate_thread_id, &owner) && owner == fsbase)
 			return p;
 	}
-	p = fsbase; /* which is what pthread_self() returns */
-#pragma unroll
-	for (int i = 0; i < 2; i++)
-		if (i < linger_config.tls.n && !read_pointer(p + linger_config.tls.offset[i], &p))
-			return 0;
+	/* fsbase is what pthread_self() returns. */
+	path = state->thread_path ?: find_thread_path();
+	if (!path || !read_pointer(fsbase + THREAD_PATH_FIRST(path), &p))
+		return 0;
+	if (THREAD_PATH_IS_BEHIND(path) && !read_pointer(p + THREAD_PATH_OFFSET(path), &p))
+		return 0;
 	return p;
 }
 
@@ -191,12 +209,12 @@ static __always_inline struct stack_key first_key(const struct walk *walk, __u32
 /* Walks the current thread's Python frames, innermost first, into walk->frames, and hashes them. */
 static __always_inline void walk__run(struct walk *walk, __u32 domain)
 {
-	__u64 thread_state = current_thread_state(domain);
+	struct trace_state *state = get_state();
+	__u64 thread_state = state ? current_thread_state(state, domain) : 0;
 	struct cursor cursor = {
 		.walk = walk,
 		.frame = innermost_frame(thread_state),
 	};
-	struct trace_state *state = get_state();
 
 	read_thread_name(walk->thread);
 	cursor.key = first_key(walk, domain);

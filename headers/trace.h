@@ -29,16 +29,12 @@
 /* Code id 0: a code object that could not be read or found no room. */
 #define LINGER_NO_CODE 0
 
-/*
- * From a thread's fs base to its thread state: p = fsbase; n times p = *(p + offset[i]).
- * One step for one of the first 32 pthread keys, two for the others.
- */
-struct py_tls_path {
-	__u32 n;
-	__u32 offset[2];
-	__u32 pad;
+/* Py_tss_t (CPython Include/pythread.h). */
+struct py_tss {
+	__s32 is_initialized;
+	__u32 key; /* of pthread_getspecific */
 };
-_Static_assert(sizeof(struct py_tls_path) == 16, "py_tls_path is shared with BPF");
+_Static_assert(sizeof(struct py_tss) == 8, "py_tss is CPython's");
 
 struct trace_config {
 	__u32 tgid;       /* of the target, in the initial pid namespace */
@@ -50,9 +46,10 @@ struct trace_config {
 	__u32 frame_start;      /* offset of the first of a frame's fields that the walk reads */
 	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
-	__u32 pad;
+	__u32 thread_library;   /* enum thread_library */
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
-	struct py_tls_path tls;
+	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
+	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
 	struct py_layout py;
 };
 _Static_assert(sizeof(struct trace_config) == 112, "trace_config is shared with BPF");
@@ -64,6 +61,7 @@ enum site_kind {
 	SITE_PUSH,         /* a block is going back onto it */
 	SITE_SLOW_RESULT,  /* the slow path has returned a block, or NULL */
 	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
+	SITE_FINALIZE,     /* entry of a function that ends the interpreter */
 };
 
 enum site_place {
@@ -230,6 +228,9 @@ struct trace_state {
 	__u32 next_frame;
 	__u32 next_code;
 	__u32 next_chunk;
+	__u32 ending;      /* the interpreter has been told to end: it waits for its threads, then ends */
+	__u32 finalized;   /* it has begun to take itself down, which ended the recording */
+	__u64 thread_path; /* to a thread's state, see thread_path.h; 0: not known yet */
 };
 
 /*

@@ -13,5 +13,6 @@ void report_error(const struct error *error)
 
 enum exit_status error_status(int err)
 {
-	return err == -EOPNOTSUPP || err == -EPERM || err == -EACCES ? STATUS_UNSUPPORTED : STATUS_FAILURE;
+	return err == -EOPNOTSUPP || err == -ENOEXEC || err == -EPERM || err == -EACCES ? STATUS_UNSUPPORTED
+											: STATUS_FAILURE;
 }

@@ -9,6 +9,9 @@ enum exit_status {
 	STATUS_OK = 0,
 	STATUS_FAILURE = 1,
 	STATUS_UNSUPPORTED = 2, /* this target, this kernel or this user; also wrong usage */
+	/* As env(1) has them. */
+	STATUS_CANNOT_EXECUTE = 126,
+	STATUS_NO_COMMAND = 127,
 };
 
 /* One subcommand; argv[0] is its name. Returns an exit status. */

@@ -27,6 +27,7 @@ struct diagnosis {
 	struct error target_error;
 	bool target_ok, reads_by_bpf, has_plan;
 	struct python python;
+	enum python_allocator allocator;
 	struct probe_plan plan;
 	struct raw_allocator raw_allocator; /* image NULL: not found */
 	struct raw_plan raw_plan;
@@ -88,7 +89,7 @@ static int plan_probes(struct diagnosis *d)
 	if (err)
 		return error__set(&d->target_error, -EOPNOTSUPP, "failed to find malloc's code in '%s'",
 				  d->raw_allocator.path);
-	if (d->python.allocator == PYTHON_MALLOC || d->python.allocator == PYTHON_MALLOC_HOOKED)
+	if (d->allocator == PYTHON_MALLOC || d->allocator == PYTHON_MALLOC_HOOKED)
 		return 0;
 	err = probe_plan__make(d->python.image, true, d->python.code_dealloc, &d->plan);
 	d->has_plan = !err;
@@ -110,6 +111,10 @@ static int examine_target(struct diagnosis *d)
 	if (!err) {
 		d->reads_by_bpf = memory_reader__is_bpf(reader);
 		err = python__inspect(target, reader, &d->python, &d->target_error);
+		if (!err)
+			err = python__check_started(&d->python, reader, &d->target_error);
+		if (!err)
+			d->allocator = python__allocator(&d->python, reader);
 	}
 	if (!err)
 		err = raw_allocator__find(target, &d->python, reader, &d->raw_allocator, &d->target_error);
@@ -167,7 +172,7 @@ static void print_target(const struct diagnosis *d)
 		printf("  ok       Python %-13s %s, build id %s\n", d->python.version, d->python.path,
 		       elf_image__build_id(d->python.image));
 	if (d->target_ok)
-		printf("  ok       allocator            %s\n", python_allocator__name(d->python.allocator));
+		printf("  ok       allocator            %s\n", python_allocator__name(d->allocator));
 	if (d->has_plan)
 		printf("  ok       probe sites          %zu pop, %zu push, %zu slow path\n", d->plan.n_pops,
 		       d->plan.n_pushes, d->plan.n_slow);
@@ -222,8 +227,8 @@ static json_t *make_target(const struct diagnosis *d)
 	return json_pack(
 		"{si sb ss ss ss ss sb s{sI sI sI sI} s{ss ss si}}", "pid", (int)d->pid, "ok", true, "python",
 		d->python.version, "path", d->python.path, "build", elf_image__build_id(d->python.image),
-		"allocator", python_allocator__name(d->python.allocator), "reads_by_bpf", d->reads_by_bpf,
-		"sites", "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
+		"allocator", python_allocator__name(d->allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
+		"pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
 		(json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated, "raw", "allocator",
 		d->raw_allocator.name, "path", d->raw_allocator.path, "sites", (int)d->raw_plan.n_sites);
 }

@@ -16,6 +16,7 @@
 
 #include "cli_output.h"
 #include "cmd.h"
+#include "cmd_record.h"
 #include "drops.h"
 #include "output.h"
 #include "recorder.h"
@@ -25,15 +26,6 @@
 #define TICK_MS 200
 #define DEFAULT_LIVE_MAX_MIB 2048
 
-struct arguments {
-	struct recorder_options recorder;
-	struct cli_output output;
-	double duration_s; /* 0: until Ctrl-C */
-	const char *stats_path;
-	bool verbose;
-	bool mapping_mode;
-};
-
 /* --- command line ------------------------------------------------------------------------------------ */
 
 enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX };
@@ -41,7 +33,10 @@ enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX };
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process to record", 1},
 	{"duration", 'd', "SECONDS", 0,
-	 "record for so long; without it until Ctrl-C or until the process ends", 1},
+	 "record for so long; without it until Ctrl-C or until the process ends. A COMMAND runs on "
+	 "afterwards, and "
+	 "linger waits for it",
+	 1},
 	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
 	{"mode", OPTION_MODE, "MODE", 0,
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
@@ -57,8 +52,11 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Records which Python stacks allocated the memory that is still alive.\v"
+	"Records which Python stacks allocated the memory that is still alive: in a process that runs (-p), "
+	"or in "
+	"COMMAND, which is started and recorded from its first allocation to its end.\v"
 	"Examples:\n"
+	"  sudo linger record -o heap.svg -- python3 script.py --its-option\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
@@ -67,7 +65,12 @@ static const char documentation[] =
 	"heap.svg\n\n"
 	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
 	"failure, "
-	"2 when this process, kernel or user cannot be traced, or the usage was wrong.";
+	"2 when this process, kernel or user cannot be traced, or the usage was wrong. With COMMAND: its own "
+	"exit status, 128+N when signal N ended it; where that is 0 and linger failed, linger's; 127 when "
+	"there "
+	"is no such command, 126 when it cannot be executed.";
+
+static const char arguments_documentation[] = "-p PID\n[--] COMMAND [ARGUMENT...]";
 
 static long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
 {
@@ -102,8 +105,12 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
 	uint32_t domains = args->output.domains;
 
-	if (!args->recorder.pid)
-		argp_error(state, "which process? Give its number with -p");
+	if (!args->recorder.pid && !args->command)
+		argp_error(state, "which process? Give its number with -p, or a command to start");
+	if (args->recorder.pid && args->command)
+		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
+	if (args->command && !args->output.path)
+		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
 	if (args->mapping_mode) {
 		if (domains && domains != 1u << LINGER_DOMAIN_MAPPING)
 			argp_error(state, "--mode mapping records the mapping domain only");
@@ -139,7 +146,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->recorder.live_max_mib = parse_number(state, arg, 1, 1 << 20, "a number of MiB");
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much", arg);
+		args->command = &state->argv[state->next - 1];
+		args->recorder.at_start = true;
+		state->next = state->argc;
 		break;
 	case ARGP_KEY_END:
 		finish_arguments(state, args);
@@ -159,7 +168,34 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 	if (recorder__summary(recorder, &s))
 		return;
 	fprintf(stderr, "linger: recording process %d (Python %s)%s\n", s.pid, s.python_version,
-		args->duration_s > 0 ? "" : "; Ctrl-C ends it and writes the profile");
+		args->command          ? " from its start"
+		: args->duration_s > 0 ? ""
+				       : "; Ctrl-C ends it and writes the profile");
+	if (s.reads_by_ptrace)
+		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
+				"process_vm_readv, which needs the right to ptrace\n");
+	if (!args->verbose)
+		return;
+	fprintf(stderr, "linger: %s, build id %s\n", s.python_path, s.build_id[0] ? s.build_id : "none");
+	if (s.raw_allocator->image)
+		fprintf(stderr, "linger: malloc is that of %s (%s), %zu sites\n", s.raw_allocator->path,
+			s.raw_allocator->name, s.raw_plan->n_sites);
+	fprintf(stderr,
+		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
+		"%s\n",
+		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms,
+		render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+}
+
+/* Which allocator serves the process, if that needs saying. False while it is not known. */
+static bool announce_allocator(const struct recorder *recorder, const struct arguments *args)
+{
+	struct recorder_summary s;
+
+	if (recorder__summary(recorder, &s) || !s.allocator_is_known)
+		return false;
+	if (args->verbose)
+		fprintf(stderr, "linger: allocator %s\n", s.allocator);
 	if (!s.allocator_is_pymalloc)
 		fprintf(stderr,
 			"linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, "
@@ -171,21 +207,7 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 			"linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
 			"include what the hooks add\n",
 			s.allocator);
-	if (s.reads_by_ptrace)
-		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
-				"process_vm_readv, which needs the right to ptrace\n");
-	if (!args->verbose)
-		return;
-	fprintf(stderr, "linger: %s, build id %s, allocator %s\n", s.python_path,
-		s.build_id[0] ? s.build_id : "none", s.allocator);
-	if (s.raw_allocator->image)
-		fprintf(stderr, "linger: malloc is that of %s (%s), %zu sites\n", s.raw_allocator->path,
-			s.raw_allocator->name, s.raw_plan->n_sites);
-	fprintf(stderr,
-		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
-		"%s\n",
-		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms,
-		render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+	return true;
 }
 
 static uint64_t sum_dropped(const struct linger_counters *c)
@@ -306,9 +328,10 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 {
 	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version,
 		 s->elapsed_s,
-		 s->target_execed  ? ", until it became another program"
-		 : s->target_ended ? ", until it ended"
-				   : "");
+		 s->target_execed      ? ", until it became another program"
+		 : s->target_finalized ? ", until its interpreter shut down"
+		 : s->target_ended     ? ", until it ended"
+				       : "");
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		if (s->domains >> domain & 1)
 			add_domain_note(profile, domain, &s->totals[domain]);
@@ -381,8 +404,13 @@ static double seconds_now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* Ctrl-C and a polite kill end the recording; they are read here and interrupt nothing. */
-static int open_signals(void)
+static const int passed_on[] = {SIGQUIT, SIGUSR1, SIGUSR2};
+
+/*
+ * Ctrl-C and a polite kill end the recording; they are read here and interrupt nothing. A command that was
+ * started gets these and others passed on.
+ */
+int record__open_signals(bool of_command)
 {
 	sigset_t set;
 
@@ -390,6 +418,8 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; of_command && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+		sigaddset(&set, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -407,10 +437,12 @@ static void release_signals(int signals)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void run(struct recorder *recorder, const struct arguments *args, int signals)
+static void run(struct recorder *recorder, const struct arguments *args, const struct launch *launch,
+		int signals)
 {
 	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : 1e18;
-	bool interactive = isatty(STDERR_FILENO);
+	bool interactive = isatty(STDERR_FILENO) && !launch; /* the terminal is the command's own */
+	bool allocator_told = false;
 	struct status status = {};
 
 	for (;;) {
@@ -420,16 +452,20 @@ static void run(struct recorder *recorder, const struct arguments *args, int sig
 		};
 		double left_ms = (end - seconds_now()) * 1000;
 
+		allocator_told = allocator_told || announce_allocator(recorder, args);
 		if (left_ms <= 0 || poll(fds, 2, left_ms < TICK_MS ? (int)left_ms + 1 : TICK_MS) < 0)
 			break;
-		if (fds[0].revents || recorder__tick(recorder))
+		if (launch)
+			launch__forward(launch, signals);
+		if ((fds[0].revents && !launch) || recorder__tick(recorder))
 			break;
 		if (interactive)
 			print_status(&status, recorder);
 	}
 	if (status.shown)
 		fprintf(stderr, "\r\033[K");
-	release_signals(signals);
+	if (!launch || launch__has_ended(launch))
+		release_signals(signals);
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -437,22 +473,37 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
-static int record(const struct arguments *args, struct error *error)
+int record__check_outputs(const struct arguments *args, struct error *error)
 {
-	struct recorder *recorder;
-	int signals = open_signals(), err = cli_output__check(&args->output, error);
+	int err = cli_output__check(&args->output, error);
 
 	if (!err && args->stats_path)
 		err = output__check(args->stats_path, args->output.force, error);
+	return err;
+}
+
+int record__see_through(struct recorder *recorder, const struct arguments *args, const struct launch *launch,
+			int signals, struct error *error)
+{
+	int err;
+
+	announce(recorder, args);
+	run(recorder, args, launch, signals);
+	recorder__stop(recorder);
+	err = write_results(args, recorder, error);
+	recorder__free(recorder);
+	return err;
+}
+
+static int record(const struct arguments *args, struct error *error)
+{
+	struct recorder *recorder;
+	int signals = record__open_signals(false), err = record__check_outputs(args, error);
+
 	if (!err)
 		err = recorder__open(&args->recorder, &recorder, error);
-	if (!err) {
-		announce(recorder, args);
-		run(recorder, args, signals);
-		recorder__stop(recorder);
-		err = write_results(args, recorder, error);
-		recorder__free(recorder);
-	}
+	if (!err)
+		err = record__see_through(recorder, args, NULL, signals, error);
 	close(signals);
 	return err;
 }
@@ -460,15 +511,20 @@ static int record(const struct arguments *args, struct error *error)
 int cmd_record(int argc, char **argv)
 {
 	const struct argp_child children[] = {{.argp = &cli_output_argp}, {}};
-	const struct argp argp = {
-		.options = options, .parser = parse_option, .doc = documentation, .children = children};
+	const struct argp argp = {.options = options,
+				  .parser = parse_option,
+				  .args_doc = arguments_documentation,
+				  .doc = documentation,
+				  .children = children};
 	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
 	struct error error = {};
 	int err;
 
 	argv[0] = "linger record";
-	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &args);
 	libbpf_set_print(args.verbose ? print_libbpf : NULL);
+	if (args.command)
+		return record__command(&args);
 	err = record(&args, &error);
 	if (!err)
 		return STATUS_OK;

@@ -236,22 +236,37 @@ each_relocation(const struct elf_image *image,
 	return false;
 }
 
+struct pointer_search {
+	uint64_t address, value;
+};
+
+/* What a relocation puts in its place, but for those that only the dynamic linker can tell. */
 static bool match_address(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
 {
-	GElf_Rela *search = arg;
+	Elf_Scn *section = elf_getscn(image->elf, symbols);
+	struct pointer_search *search = arg;
+	uint64_t type = GELF_R_TYPE(rela->r_info);
+	GElf_Sym symbol;
 
-	if (rela->r_offset != search->r_offset || GELF_R_TYPE(rela->r_info) != R_X86_64_RELATIVE)
+	if (rela->r_offset != search->address)
 		return false;
-	*search = *rela;
+	search->value = rela->r_addend;
+	if (type == R_X86_64_RELATIVE)
+		return true;
+	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) || !section ||
+	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol) ||
+	    symbol.st_shndx == SHN_UNDEF)
+		return false;
+	search->value += symbol.st_value;
 	return true;
 }
 
 int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value)
 {
-	GElf_Rela search = {.r_offset = address};
+	struct pointer_search search = {.address = address};
 
 	if (each_relocation(image, match_address, &search)) {
-		*ret_value = search.r_addend;
+		*ret_value = search.value;
 		return 0;
 	}
 	return elf_image__read(image, address, ret_value, sizeof(*ret_value));

@@ -36,8 +36,8 @@ bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *pre
 /* Copies bytes as the file has them; zeroes where the segment goes beyond the file. 0 or -EFAULT, -EIO. */
 int elf_image__read(const struct elf_image *image, uint64_t address, void *buf, size_t len);
 
-/* The pointer at an address as it stands before the program runs, relocations applied (link-time address).
- * 0 or -EFAULT, -EIO. */
+/* The pointer at an address as it stands before the program runs, relocations applied (link-time address);
+ * symbols that the file defines are taken to be its own. 0 or -EFAULT, -EIO. */
 int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t *ret_value);
 
 /* The address of the slot through which the file refers to another file's symbol, filled by the dynamic

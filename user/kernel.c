@@ -2,9 +2,12 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +33,9 @@ static const struct feature catalogue[FEATURES] = {
 	[FEATURE_TRACEPOINTS] =
 		{"syscall_tracepoints", "the mapping domain", "4.7",
 		 "use a kernel built with CONFIG_FTRACE_SYSCALLS, and run with CAP_SYS_ADMIN"},
+	[FEATURE_OPEN_GATE] = {"open_gate", "recording a command from its first allocation", "5.0",
+			       "use a kernel built with CONFIG_FANOTIFY_ACCESS_PERMISSIONS, and run with "
+			       "CAP_SYS_ADMIN"},
 	[FEATURE_SECCOMP_RETURNS] = {"seccomp_returns",
 				     "the raw domain of processes with a seccomp filter, as in containers",
 				     "6.14 (6.11 to 6.13 lack it)",
@@ -112,6 +118,21 @@ static bool probe_tracepoints(void)
 	return tracepoint__id("syscalls", "sys_enter_mmap") > 0;
 }
 
+/* Tried on a file that nobody else can open. */
+static bool probe_open_gate(void)
+{
+	int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+	int file = memfd_create("linger_probe", MFD_CLOEXEC);
+	bool works =
+		group >= 0 && file >= 0 && !fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_PERM, file, NULL);
+
+	if (group >= 0)
+		close(group);
+	if (file >= 0)
+		close(file);
+	return works;
+}
+
 static bool is_switched_off(const char *name)
 {
 	const char *list = getenv("LINGER_WITHOUT");
@@ -140,6 +161,8 @@ static bool probe(enum feature_id id)
 		return probe_uprobe_multi();
 	case FEATURE_TRACEPOINTS:
 		return probe_tracepoints();
+	case FEATURE_OPEN_GATE:
+		return probe_open_gate();
 	case FEATURE_SECCOMP_RETURNS:
 		return return_probes__pass_seccomp();
 	default:
@@ -180,4 +203,20 @@ int kernel__check(const struct kernel_features *features, struct error *error)
 		return -EOPNOTSUPP;
 	}
 	return 0;
+}
+
+int kernel__check_gate(const struct kernel_features *features, struct error *error)
+{
+	const struct feature *gate = &features->list[FEATURE_OPEN_GATE];
+	int err = has_capability(CAP_SYS_ADMIN) ? -EOPNOTSUPP : -EPERM;
+
+	if (gate->present)
+		return 0;
+	if (err == -EPERM)
+		error__set(error, err, "failed to start a command: the capability CAP_SYS_ADMIN is missing");
+	else
+		error__set(error, err, "failed to start a command: this kernel lacks %s (%s)", gate->name,
+			   gate->purpose);
+	error__hint(error, "%s; or start it without linger, and record it with -p", gate->advice);
+	return err;
 }

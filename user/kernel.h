@@ -19,6 +19,7 @@ enum feature_id {
 	FEATURE_ATTACH_COOKIE,
 	FEATURE_UPROBE_MULTI,
 	FEATURE_TRACEPOINTS,
+	FEATURE_OPEN_GATE,
 	FEATURE_SECCOMP_RETURNS,
 	FEATURES,
 };
@@ -43,6 +44,9 @@ void kernel__probe(struct kernel_features *ret_features);
  * 0, or -EOPNOTSUPP with a sentence that names the first capability or feature that is required and missing.
  */
 int kernel__check(const struct kernel_features *features, struct error *error);
+
+/* 0, or -EPERM, -EOPNOTSUPP with a sentence if programs cannot be recorded from their start. */
+int kernel__check_gate(const struct kernel_features *features, struct error *error);
 
 /* A capability that tracing needs and this process lacks, "CAP_BPF" say; NULL if there is none. */
 const char *kernel__missing_capability(void);

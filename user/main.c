@@ -28,6 +28,7 @@ static void print_help(FILE *out)
 		     "  sudo linger record -p 1234 -d 10 -o heap.svg    ten seconds, as a flame graph\n"
 		     "  sudo linger record -p 1234                      until Ctrl-C, as a table\n"
 		     "  sudo linger record -p 1234 | flamegraph.pl      folded stacks into a pipe\n"
+		     "  sudo linger record -o heap.svg -- python3 x.py  a program, from its start\n"
 		     "  linger report --diff before.pb.gz after.pb.gz   what grew between two recordings\n"
 		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");

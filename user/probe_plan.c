@@ -233,9 +233,10 @@ static int plan_function(struct planner *p, const struct elf_function *function)
 	return err;
 }
 
-static int plan_code_dealloc(struct planner *p, uint64_t address)
+/* A probe where a function is entered; none if there is no such function. */
+static int plan_entry(struct planner *p, uint64_t address, enum site_kind kind)
 {
-	union site_cookie cookie = {.kind = SITE_CODE_DEALLOC, .place = SITE_IN_REGISTER};
+	union site_cookie cookie = {.kind = kind, .place = SITE_IN_REGISTER};
 	struct elf_function function;
 	const struct insn *insns;
 	struct entry_site site;
@@ -251,6 +252,21 @@ static int plan_code_dealloc(struct planner *p, uint64_t address)
 	site = entry_site__find(insns, n, 1, false);
 	cookie.reg = site.registers[0];
 	return add_site(p, site.address, cookie);
+}
+
+/* The ways to end an interpreter: the program's end, and sys.exit (which has one of its own since 3.13). */
+static int plan_finalizers(struct planner *p)
+{
+	static const char *const names[] = {"Py_FinalizeEx", "Py_Exit"};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !err; i++) {
+		uint64_t address;
+
+		if (!elf_image__symbol(p->image, names[i], &address, NULL))
+			err = plan_entry(p, address, SITE_FINALIZE);
+	}
+	return err;
 }
 
 static int compare_sites(const void *a, const void *b)
@@ -283,7 +299,9 @@ static int plan_all(struct planner *p, bool objects, uint64_t code_dealloc)
 	if (!err && objects)
 		err = plan_objects(p, functions, n);
 	if (!err)
-		err = plan_code_dealloc(p, code_dealloc);
+		err = plan_entry(p, code_dealloc, SITE_CODE_DEALLOC);
+	if (!err)
+		err = plan_finalizers(p);
 	if (!err && p->plan.n_sites)
 		qsort(p->plan.sites, p->plan.n_sites, sizeof(*p->plan.sites), compare_sites);
 	return err;

@@ -28,9 +28,10 @@ struct probe_plan {
 };
 
 /*
- * objects: whether pymalloc is wanted; without it the plan only has the end of code objects, which every
- * domain needs. code_dealloc: address of the code object's deallocator, 0 if it is not known. 0; -ENOENT:
- * this file has no function bounds, or no pymalloc that could be recognised; -ENOMEM, -EIO.
+ * objects: whether pymalloc is wanted; without it the plan only has the end of code objects and of the
+ * interpreter, which every domain needs. code_dealloc: address of the code object's deallocator, 0 if it is
+ * not known. 0; -ENOENT: this file has no function bounds, or no pymalloc that could be recognised; -ENOMEM,
+ * -EIO.
  */
 int probe_plan__make(struct elf_image *image, bool objects, uint64_t code_dealloc,
 		     struct probe_plan *ret_plan);

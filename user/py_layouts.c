@@ -204,6 +204,16 @@ static const struct {
 	[11 - FIRST_MINOR] = {596, 576, 152},  /* 3.11.7 */
 };
 
+/* _PyRuntime._finalizing up to 3.12, a pointer. */
+static const uint16_t finalizings[] = {
+	[7 - FIRST_MINOR] = 8,   /* 3.7.16 */
+	[8 - FIRST_MINOR] = 16,  /* 3.8.18 */
+	[9 - FIRST_MINOR] = 16,  /* 3.9.18 */
+	[10 - FIRST_MINOR] = 16, /* 3.10.13 */
+	[11 - FIRST_MINOR] = 24, /* 3.11.7 */
+	[12 - FIRST_MINOR] = 24, /* 3.12.1 */
+};
+
 /* What is read from a _Py_DebugOffsets. */
 enum debug_field {
 	TSTATE_FRAME,
@@ -338,9 +348,9 @@ _Static_assert(sizeof(beyond_debug) / sizeof(beyond_debug[0]) == LAST_MINOR - FI
 
 /* The head of _Py_DebugOffsets, the same in every version. */
 static const uint8_t debug_cookie[8] = {'x', 'd', 'e', 'b', 'u', 'g', 'p', 'y'};
-enum { VERSION_POSITION = 8, FREE_THREADED_POSITION = 16, DEBUG_HEAD_BYTES = 24 };
+enum { VERSION_POSITION = 8, FREE_THREADED_POSITION = 16, FINALIZING_POSITION = 32, DEBUG_HEAD_BYTES = 40 };
 
-/* A generous bound: the offsets of 3.13 and 3.14 that are read are all below 256. */
+/* A generous bound: the offsets of 3.13 and 3.14 that are read are all below 1024. */
 enum { OFFSET_BOUND = 4096 };
 
 /* PY_VERSION_HEX has the release level in bits 4-7; the alphas and betas (0xa, 0xb) had other positions. */
@@ -398,6 +408,21 @@ static int debug_layout(int minor, const uint8_t *bytes, size_t len, struct py_l
 	return 0;
 }
 
+static int read_finalizing(int minor, const uint8_t *bytes, uint16_t *ret_offset)
+{
+	uint64_t offset;
+
+	if (minor <= LAST_STATIC_MINOR) {
+		*ret_offset = finalizings[minor - FIRST_MINOR];
+		return 0;
+	}
+	offset = read_u64(bytes, FINALIZING_POSITION);
+	if (offset >= OFFSET_BOUND || offset % sizeof(uint64_t))
+		return -EINVAL;
+	*ret_offset = (uint16_t)offset;
+	return 0;
+}
+
 /* pymalloc's sizes: Objects/obmalloc.c (POOL_BITS, ALIGNMENT); they are in no header before 3.12. */
 static struct py_runtime_layout runtime_layout(int minor)
 {
@@ -416,17 +441,22 @@ static struct py_runtime_layout runtime_layout(int minor)
 int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
 		    struct py_layout *ret_layout, struct py_runtime_layout *ret_runtime)
 {
-	int err;
+	struct py_layout layout;
+	uint16_t finalizing;
+	int err = 0;
 
 	if (minor < FIRST_MINOR || minor > LAST_MINOR)
 		return -ENOENT;
-	if (minor <= LAST_STATIC_MINOR) {
-		*ret_layout = static_layouts[minor - FIRST_MINOR];
-	} else {
-		err = debug_layout(minor, debug_offsets, debug_offsets_len, ret_layout);
-		if (err)
-			return err;
-	}
+	if (minor <= LAST_STATIC_MINOR)
+		layout = static_layouts[minor - FIRST_MINOR];
+	else
+		err = debug_layout(minor, debug_offsets, debug_offsets_len, &layout);
+	if (!err)
+		err = read_finalizing(minor, debug_offsets, &finalizing);
+	if (err)
+		return err;
+	*ret_layout = layout;
 	*ret_runtime = runtime_layout(minor);
+	ret_runtime->finalizing = finalizing;
 	return 0;
 }

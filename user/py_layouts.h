@@ -15,6 +15,7 @@ struct py_runtime_layout {
 	uint16_t current_tstate; /* _PyRuntime: the thread state that holds the GIL (3.7-3.11); PY_NO_FIELD
 				    later */
 	uint16_t thread_id;  /* PyThreadState: pthread_self() of its thread (3.7-3.11); PY_NO_FIELD later */
+	uint16_t finalizing; /* _PyRuntime: not NULL once the interpreter takes itself down */
 	uint16_t pool_bytes; /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
 	uint16_t alignment;  /* step of the size classes: 16 */
 };

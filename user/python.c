@@ -10,13 +10,6 @@
 
 #include "python_code.h"
 
-/* glibc's struct pthread on x86-64: the first 32 keys inline, then pointers to further blocks of 32; 16 bytes
- * each (sequence number, value). nptl/descr.h; unchanged from 2.31 to 2.42. */
-#define PTHREAD_FIRST_BLOCK 0x310
-#define PTHREAD_BLOCKS 0x510
-#define PTHREAD_KEYS_PER_BLOCK 32
-#define PTHREAD_MAX_KEYS 1024
-
 /* --- finding the interpreter ------------------------------------------------------------------------- */
 
 static const char *base_name(const char *path)
@@ -73,12 +66,13 @@ static const char *const refusals[] = {
 
 static int refuse(const struct target *target, enum file_kind kind, struct error *error)
 {
-	error__set(error, -EOPNOTSUPP, "failed to inspect process %d: %s", target__pid(target),
-		   refusals[kind]);
+	int err = kind == FILE_OTHER ? -ENOEXEC : -EOPNOTSUPP;
+
+	error__set(error, err, "failed to inspect process %d: %s", target__pid(target), refusals[kind]);
 	error__hint(
 		error,
 		"linger knows CPython 3.7 to 3.14 on x86-64; 'pgrep -a python' lists the Python processes");
-	return -EOPNOTSUPP;
+	return err;
 }
 
 /* The program first, then what is called python, then everything else that is mapped. */
@@ -194,21 +188,6 @@ static int read_layout(struct python *python, uint64_t runtime, struct memory_re
 
 /* --- thread state ------------------------------------------------------------------------------------ */
 
-static int pthread_key_path(uint32_t key, struct py_tls_path *ret_path)
-{
-	if (key >= PTHREAD_MAX_KEYS)
-		return -ENOENT;
-	if (key < PTHREAD_KEYS_PER_BLOCK)
-		*ret_path = (struct py_tls_path){.n = 1, .offset = {PTHREAD_FIRST_BLOCK + key * 16 + 8}};
-	else
-		*ret_path = (struct py_tls_path){
-			.n = 2,
-			.offset = {PTHREAD_BLOCKS + key / PTHREAD_KEYS_PER_BLOCK * 8,
-				   key % PTHREAD_KEYS_PER_BLOCK * 16 + 8},
-		};
-	return 0;
-}
-
 static bool uses_musl(const struct target_mapping *mappings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -217,19 +196,13 @@ static bool uses_musl(const struct target_mapping *mappings, size_t n)
 	return false;
 }
 
-/* Py_tss_t (CPython Include/pythread.h). */
-struct tss {
-	int32_t is_initialized;
-	uint32_t key;
-};
-
 /* Where the key of the thread states is: known for old versions, read out of the code for new ones. */
 static int find_thread_key(const struct python *python, struct python_code *code, uint64_t runtime,
 			   uint64_t *ret_address)
 {
 	if (python->runtime.auto_tss_key == PY_NO_FIELD)
 		return python_code__thread_key(code, runtime, ret_address);
-	*ret_address = runtime + python->runtime.auto_tss_key - offsetof(struct tss, key);
+	*ret_address = runtime + python->runtime.auto_tss_key - offsetof(struct py_tss, key);
 	return 0;
 }
 
@@ -238,25 +211,35 @@ static int find_thread_key(const struct python *python, struct python_code *code
  * variable of 3.12 and later is empty while a thread runs without the GIL, and such threads make mappings
  * too.
  */
-static int read_tls_path(struct python *python, struct python_code *code, uint64_t runtime,
-			 struct memory_reader *reader, struct error *error)
+static int locate_thread_key(struct python *python, struct python_code *code, uint64_t runtime,
+			     struct error *error)
 {
 	uint64_t address;
-	struct tss tss = {};
 
-	if (find_thread_key(python, code, runtime, &address) ||
-	    memory_reader__read(reader, python->bias + address, &tss, sizeof(tss)))
+	if (find_thread_key(python, code, runtime, &address))
 		return error__set(
 			error, -EOPNOTSUPP,
 			"failed to inspect Python %s: cannot tell where this build keeps its thread state",
 			python->version);
+	python->thread_key = python->bias + address;
+	return 0;
+}
+
+int python__check_started(const struct python *python, struct memory_reader *reader, struct error *error)
+{
+	struct py_tss tss;
+	int err = memory_reader__read(reader, python->thread_key, &tss, sizeof(tss));
+
+	if (err)
+		return error__set(error, err, "failed to read the runtime of Python %s: %s", python->version,
+				  strerror(-err));
 	if (!tss.is_initialized) {
 		error__set(error, -EAGAIN, "failed to inspect Python %s: the interpreter has not started yet",
 			   python->version);
 		error__hint(error, "try again when it has");
 		return -EAGAIN;
 	}
-	if (pthread_key_path(tss.key, &python->tls))
+	if (!thread_path__of_key(tss.key, python->thread_library))
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect Python %s: thread key %u makes no sense",
 				  python->version, tss.key);
@@ -283,38 +266,46 @@ static bool hides(struct memory_reader *reader, uint64_t ctx, uint64_t function)
 	return inner[0].malloc == function || inner[1].ctx == function;
 }
 
-static enum python_allocator find_allocator(struct python *python, struct python_code *code,
-					    struct memory_reader *reader)
+static void locate_allocator(struct python *python, struct python_code *code)
 {
 	uint64_t object, raw, pymalloc, system_malloc;
-	struct allocator now;
 
 	if (python_code__allocator(code, "PyObject_Malloc", &object) ||
 	    python_code__allocator(code, "PyMem_RawMalloc", &raw) ||
-	    elf_image__pointer(python->image, object + 8, &pymalloc) ||
-	    elf_image__pointer(python->image, raw + 8, &system_malloc) ||
-	    memory_reader__read(reader, python->bias + object, &now, sizeof(now)))
-		return PYTHON_ALLOCATOR_UNKNOWN;
-	pymalloc += python->bias;
-	system_malloc += python->bias;
-	if (now.malloc == pymalloc)
-		return PYTHON_PYMALLOC;
-	if (now.malloc == system_malloc)
-		return PYTHON_MALLOC;
-	if (hides(reader, now.ctx, pymalloc))
-		return PYTHON_PYMALLOC_HOOKED;
-	return hides(reader, now.ctx, system_malloc) ? PYTHON_MALLOC_HOOKED : PYTHON_ALLOCATOR_UNKNOWN;
+	    elf_image__pointer(python->image, object + offsetof(struct allocator, malloc), &pymalloc) ||
+	    elf_image__pointer(python->image, raw + offsetof(struct allocator, malloc), &system_malloc))
+		return;
+	python->allocator.object = python->bias + object;
+	python->allocator.pymalloc = python->bias + pymalloc;
+	python->allocator.malloc = python->bias + system_malloc;
 }
 
-static uint64_t find_code_dealloc(struct python *python, struct memory_reader *reader)
+enum python_allocator python__allocator(const struct python *python, struct memory_reader *reader)
+{
+	struct allocator now;
+
+	if (!python->allocator.object ||
+	    memory_reader__read(reader, python->allocator.object, &now, sizeof(now)))
+		return PYTHON_ALLOCATOR_UNKNOWN;
+	if (now.malloc == python->allocator.pymalloc)
+		return PYTHON_PYMALLOC;
+	if (now.malloc == python->allocator.malloc)
+		return PYTHON_MALLOC;
+	if (hides(reader, now.ctx, python->allocator.pymalloc))
+		return PYTHON_PYMALLOC_HOOKED;
+	if (hides(reader, now.ctx, python->allocator.malloc))
+		return PYTHON_MALLOC_HOOKED;
+	return PYTHON_ALLOCATOR_UNKNOWN;
+}
+
+static uint64_t find_code_dealloc(const struct python *python)
 {
 	uint64_t type, function;
 
 	if (elf_image__symbol(python->image, "PyCode_Type", &type, NULL) ||
-	    memory_reader__read(reader, python->bias + type + python->layout.type_dealloc, &function,
-				sizeof(function)))
+	    elf_image__pointer(python->image, type + python->layout.type_dealloc, &function))
 		return 0;
-	return function - python->bias;
+	return function;
 }
 
 /* --- the module -------------------------------------------------------------------------------------- */
@@ -334,13 +325,14 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	err = read_layout(python, python->bias + runtime, reader, error);
 	if (err)
 		return err;
-	err = read_tls_path(python, code, runtime, reader, error);
+	err = locate_thread_key(python, code, runtime, error);
 	if (err)
 		return err;
+	python->finalizing = python->bias + runtime + python->runtime.finalizing;
 	if (python->runtime.current_tstate != PY_NO_FIELD)
 		python->current_tstate = python->bias + runtime + python->runtime.current_tstate;
-	python->allocator = find_allocator(python, code, reader);
-	python->code_dealloc = find_code_dealloc(python, reader);
+	python->code_dealloc = find_code_dealloc(python);
+	locate_allocator(python, code);
 	return 0;
 }
 
@@ -352,11 +344,8 @@ static int inspect_mappings(const struct target *target, const struct target_map
 
 	if (err)
 		return err;
-	if (uses_musl(mappings, n))
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: it uses musl libc, linger knows glibc",
-				  target__pid(target));
-	code = python_code__new(python->image, python->bias, reader);
+	python->thread_library = uses_musl(mappings, n) ? THREADS_OF_MUSL : THREADS_OF_GLIBC;
+	code = python_code__new(python->image);
 	if (!code)
 		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", python->path);
 	err = inspect_code(python, code, reader, error);

@@ -11,6 +11,7 @@
 #include "memory_reader.h"
 #include "py_layouts.h"
 #include "target.h"
+#include "thread_path.h"
 #include "trace.h"
 
 /* Which allocator serves the object domain. */
@@ -31,17 +32,31 @@ struct python {
 	int minor;
 	struct py_layout layout;
 	struct py_runtime_layout runtime;
-	struct py_tls_path tls;
+	uint64_t finalizing; /* run-time address of what is not 0 once it takes itself down */
+	enum thread_library thread_library;
+	uint64_t thread_key;     /* run-time address of the struct py_tss of the thread states */
 	uint64_t current_tstate; /* run-time address of the pointer to the GIL holder's thread state; 0: not
 				    used */
 	uint64_t code_dealloc;   /* link-time address of the code object's deallocator; 0: not known */
-	enum python_allocator allocator;
+	struct {
+		uint64_t object; /* run-time address of its PyMemAllocatorEx; 0: not known */
+		uint64_t pymalloc, malloc;
+	} allocator; /* who may serve the object domain */
 };
 
-/* 0; -EOPNOTSUPP: not a CPython that linger knows, with the sentence that says why; other errors. */
+/*
+ * Works from the moment on at which the interpreter is mapped, before it has run. 0; -ENOEXEC: no interpreter
+ * is mapped; -EOPNOTSUPP: not a CPython that linger knows; both with the sentence that says so; other errors.
+ */
 int python__inspect(const struct target *target, struct memory_reader *reader, struct python *ret_python,
 		    struct error *error);
 void python__free(struct python *python);
+
+/* 0; -EAGAIN: the interpreter has not initialised itself yet; -EOPNOTSUPP: what it says makes no sense. */
+int python__check_started(const struct python *python, struct memory_reader *reader, struct error *error);
+
+/* Who serves the object domain now. The choice is made while the interpreter starts, and may change later. */
+enum python_allocator python__allocator(const struct python *python, struct memory_reader *reader);
 
 /* Where in a frame the fields that the walk needs begin, and the bytes from there to the end of the last. */
 struct frame_extent {

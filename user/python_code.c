@@ -13,22 +13,18 @@
 
 struct python_code {
 	struct elf_image *image;
-	uint64_t bias;
-	struct memory_reader *reader;
 	struct decoder *decoder;
 	const struct insn *insns; /* of the function looked at last */
 	long n_insns;
 };
 
-struct python_code *python_code__new(struct elf_image *image, uint64_t bias, struct memory_reader *reader)
+struct python_code *python_code__new(struct elf_image *image)
 {
 	struct python_code *code = calloc(1, sizeof(*code));
 
 	if (!code)
 		return NULL;
 	code->image = image;
-	code->bias = bias;
-	code->reader = reader;
 	code->decoder = decoder__new();
 	if (!code->decoder) {
 		free(code);
@@ -112,9 +108,9 @@ static int operand_address(struct python_code *code, long at, uint64_t *ret_addr
 			return 0;
 		}
 		if (got->op != INSN_LOAD || !got->rip_relative ||
-		    memory_reader__read(code->reader, code->bias + got->imm, &pointer, sizeof(pointer)))
+		    elf_image__pointer(code->image, got->imm, &pointer))
 			return -ENOENT;
-		*ret_address = pointer - code->bias + insn->disp;
+		*ret_address = pointer + insn->disp;
 		return 0;
 	}
 	return -ENOENT;

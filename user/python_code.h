@@ -7,16 +7,15 @@
 #include <linux/types.h>
 
 #include "elf_image.h"
-#include "memory_reader.h"
 #include "trace.h"
 
 /*
  * What an interpreter's own machine code tells about it: small exported functions, which stripped builds
- * keep, refer to things that have no symbol.
+ * keep, refer to things that have no symbol. Only the file is read, so this works before the program runs.
  */
 struct python_code;
 
-struct python_code *python_code__new(struct elf_image *image, uint64_t bias, struct memory_reader *reader);
+struct python_code *python_code__new(struct elf_image *image);
 void python_code__free(struct python_code *code);
 
 /* The string that Py_GetVersion begins with, "3.9.2+" say. 0, -ENOENT. */

@@ -2,8 +2,12 @@
 #include "raw_allocator.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A symbol that each library defines and no other does. The C libraries come last: one that replaces them may
  * offer their symbols too. */
@@ -11,7 +15,7 @@ static const struct {
 	const char *symbol, *name;
 } signatures[] = {
 	{"mallctl", "jemalloc"},           {"tc_version", "tcmalloc"},  {"mi_version", "mimalloc"},
-	{"gnu_get_libc_version", "glibc"}, {"__malloc_donate", "musl"},
+	{"gnu_get_libc_version", "glibc"}, {"__dls2b", "musl"},
 };
 
 static const char *identify(const struct elf_image *image)
@@ -34,12 +38,11 @@ static bool defines_family(const struct elf_image *image)
 	       !elf_image__symbol(image, "free", &address, NULL);
 }
 
-/* The file of a mapping, if it defines the malloc family. 0, -ENOENT, -ENOMEM. */
-static int open_candidate(const struct target *target, const struct target_mapping *mapping,
-			  struct raw_allocator *ret_allocator)
+/* A file, if it defines the malloc family; takes over fd. 0, -ENOENT, -ENOMEM. */
+static int open_file(int fd, const char *path, struct raw_allocator *ret_allocator)
 {
 	struct elf_image *image;
-	int fd = target__open_file(target, mapping), err;
+	int err;
 
 	if (fd < 0)
 		return -ENOENT;
@@ -52,10 +55,16 @@ static int open_candidate(const struct target *target, const struct target_mappi
 	}
 	*ret_allocator = (struct raw_allocator){
 		.image = image,
-		.path = strdup(mapping->path),
+		.path = strdup(path),
 		.name = identify(image),
 	};
 	return ret_allocator->path ? 0 : -ENOMEM;
+}
+
+static int open_candidate(const struct target *target, const struct target_mapping *mapping,
+			  struct raw_allocator *ret_allocator)
+{
+	return open_file(target__open_file(target, mapping), mapping->path, ret_allocator);
 }
 
 static bool is_code(const struct target_mapping *mapping)
@@ -137,6 +146,50 @@ int raw_allocator__find(const struct target *target, const struct python *python
 		   target__pid(target));
 	error__hint(error, "'--domain object,mapping' records without it");
 	return -EOPNOTSUPP;
+}
+
+static bool is_dynamic_linker(const struct elf_image *image)
+{
+	uint64_t address;
+
+	return !elf_image__symbol(image, "_rtld_global", &address, NULL);
+}
+
+static int open_coming(int file, struct raw_allocator *ret_allocator)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = 0;
+	return open_file(fcntl(file, F_DUPFD_CLOEXEC, 0), path, ret_allocator);
+}
+
+/* What is mapped by now comes before the C library for the dynamic linker too. */
+int raw_allocator__find_at_start(const struct target *target, int libc_file,
+				 struct raw_allocator *ret_allocator, struct error *error)
+{
+	struct raw_allocator earlier = {};
+	struct target_mapping *mappings;
+	size_t n;
+	int err = target__mappings(target, &mappings, &n);
+
+	if (err)
+		return error__set(error, err, "failed to read the mappings of process %d: %s",
+				  target__pid(target), strerror(-err));
+	err = find_by_order(target, mappings, n, &earlier);
+	target__free_mappings(mappings, n);
+	if (!err && !is_dynamic_linker(earlier.image)) {
+		*ret_allocator = earlier;
+		return 0;
+	}
+	raw_allocator__free(&earlier);
+	err = open_coming(libc_file, ret_allocator);
+	if (err)
+		return error__set(error, err, "failed to read the C library of process %d: %s",
+				  target__pid(target), strerror(-err));
+	return 0;
 }
 
 void raw_allocator__free(struct raw_allocator *allocator)

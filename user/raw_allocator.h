@@ -22,6 +22,10 @@ struct raw_allocator {
 int raw_allocator__find(const struct target *target, const struct python *python,
 			struct memory_reader *reader, struct raw_allocator *ret_allocator,
 			struct error *error);
+
+/* The same for a program whose dynamic linker is about to map this C library. */
+int raw_allocator__find_at_start(const struct target *target, int libc_file,
+				 struct raw_allocator *ret_allocator, struct error *error);
 void raw_allocator__free(struct raw_allocator *allocator);
 
 #endif /* LINGER_RAW_ALLOCATOR_H */

@@ -39,6 +39,7 @@ struct recorder {
 	struct target *target;
 	struct memory_reader *reader;
 	struct python python;
+	enum python_allocator allocator;
 	struct kernel_features features;
 	struct probe_plan plan;
 	struct raw_allocator raw_allocator;
@@ -96,14 +97,23 @@ static int count_heap(const struct recorder *recorder, struct heap_count *ret_co
 	return 0;
 }
 
+static bool has_finalized(const struct recorder *recorder)
+{
+	return session__pools(recorder->session).state->finalized;
+}
+
 static void update_coverage(struct recorder *recorder)
 {
 	uint64_t begin = now_ns(), end, pause;
+	struct heap_count count;
 
 	if (!has_domain(recorder, LINGER_DOMAIN_OBJECT) || !recorder->counted)
 		return;
-	if (!count_heap(recorder, &recorder->last_count))
+	/* Events count no more when the interpreter takes itself down, and the heap shrinks. */
+	if (!count_heap(recorder, &count) && !has_finalized(recorder)) {
+		recorder->last_count = count;
 		recorder->counted_again = true;
+	}
 	end = now_ns();
 	pause = (end - begin) * COUNT_PAUSE_FACTOR;
 	recorder->next_count_ns = end + (pause > COUNT_PAUSE_NS ? pause : COUNT_PAUSE_NS);
@@ -143,7 +153,44 @@ static int make_plan(struct recorder *recorder, struct error *error)
 	return err == -ENOENT ? -EOPNOTSUPP : err;
 }
 
-static int make_raw_plan(struct recorder *recorder, struct error *error)
+static int check_features(struct kernel_features *features, const struct recorder_options *options,
+			  struct error *error)
+{
+	int err;
+
+	kernel__probe(features);
+	err = kernel__check(features, error);
+	if (err)
+		return err;
+	if (options->domains >> LINGER_DOMAIN_MAPPING & 1 && !features->list[FEATURE_TRACEPOINTS].present) {
+		error__set(error, -EOPNOTSUPP, "failed to record mappings: this kernel lacks %s",
+			   features->list[FEATURE_TRACEPOINTS].name);
+		error__hint(error, "%s; or record without them: '--domain object'",
+			    features->list[FEATURE_TRACEPOINTS].advice);
+		return -EOPNOTSUPP;
+	}
+	return options->at_start ? kernel__check_gate(features, error) : 0;
+}
+
+int recorder__check(const struct recorder_options *options, struct error *error)
+{
+	struct kernel_features features;
+
+	return check_features(&features, options, error);
+}
+
+static int find_raw_allocator(struct recorder *recorder, const struct recorder_options *options,
+			      struct error *error)
+{
+	if (options->at_start)
+		return raw_allocator__find_at_start(recorder->target, options->libc_file,
+						    &recorder->raw_allocator, error);
+	return raw_allocator__find(recorder->target, &recorder->python, recorder->reader,
+				   &recorder->raw_allocator, error);
+}
+
+static int make_raw_plan(struct recorder *recorder, const struct recorder_options *options,
+			 struct error *error)
 {
 	int err;
 
@@ -158,8 +205,7 @@ static int make_raw_plan(struct recorder *recorder, struct error *error)
 		error__hint(error, "%s", recorder->features.list[FEATURE_SECCOMP_RETURNS].advice);
 		return -EOPNOTSUPP;
 	}
-	err = raw_allocator__find(recorder->target, &recorder->python, recorder->reader,
-				  &recorder->raw_allocator, error);
+	err = find_raw_allocator(recorder, options, error);
 	if (err)
 		return err;
 	err = raw_plan__make(recorder->raw_allocator.image, &recorder->raw_plan);
@@ -175,27 +221,17 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 {
 	int err = target__open(options->pid, &recorder->target, error);
 
-	if (err)
-		return err;
-	kernel__probe(&recorder->features);
-	err = kernel__check(&recorder->features, error);
-	if (err)
-		return err;
-	if (has_domain(recorder, LINGER_DOMAIN_MAPPING) &&
-	    !recorder->features.list[FEATURE_TRACEPOINTS].present) {
-		error__set(error, -EOPNOTSUPP, "failed to record mappings: this kernel lacks %s",
-			   recorder->features.list[FEATURE_TRACEPOINTS].name);
-		error__hint(error, "%s; or record without them: '--domain object'",
-			    recorder->features.list[FEATURE_TRACEPOINTS].advice);
-		return -EOPNOTSUPP;
-	}
-	err = memory_reader__open(options->pid, &recorder->reader, error);
-	if (err)
-		return err;
-	err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
+	if (!err)
+		err = check_features(&recorder->features, options, error);
+	if (!err)
+		err = memory_reader__open(options->pid, &recorder->reader, error);
+	if (!err)
+		err = python__inspect(recorder->target, recorder->reader, &recorder->python, error);
+	if (!err && !options->at_start)
+		err = python__check_started(&recorder->python, recorder->reader, error);
 	if (!err)
 		err = make_plan(recorder, error);
-	return err ? err : make_raw_plan(recorder, error);
+	return err ? err : make_raw_plan(recorder, options, error);
 }
 
 static int open_session(struct recorder *recorder, const struct recorder_options *options,
@@ -221,6 +257,26 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 	return session__open(&session_options, &recorder->session, error);
 }
 
+/* Hooks can be put in at any time; those that were seen once are told of in the end. */
+static void update_allocator(struct recorder *recorder)
+{
+	struct error error;
+
+	if (recorder->allocator != PYTHON_PYMALLOC && recorder->allocator != PYTHON_ALLOCATOR_UNKNOWN)
+		return;
+	if (!python__check_started(&recorder->python, recorder->reader, &error))
+		recorder->allocator = python__allocator(&recorder->python, recorder->reader);
+}
+
+/* What the heap holds as the recording begins. Before its start a program holds nothing. */
+static void count_first(struct recorder *recorder, const struct recorder_options *options)
+{
+	if (has_domain(recorder, LINGER_DOMAIN_OBJECT))
+		recorder->counted = options->at_start || !count_heap(recorder, &recorder->first_count);
+	/* Many programs are over within a second. */
+	recorder->next_count_ns = options->at_start ? 0 : now_ns() + COUNT_PAUSE_NS;
+}
+
 int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
 		   struct error *error)
 {
@@ -231,6 +287,7 @@ int recorder__open(const struct recorder_options *options, struct recorder **ret
 	if (!recorder)
 		return error__set(error, -ENOMEM, "failed to record: out of memory");
 	recorder->domains = options->domains;
+	recorder->allocator = PYTHON_ALLOCATOR_UNKNOWN;
 	err = inspect(recorder, options, error);
 	if (!err)
 		err = open_session(recorder, options, error);
@@ -241,9 +298,8 @@ int recorder__open(const struct recorder_options *options, struct recorder **ret
 	session__start(recorder->session);
 	recorder->started_ns = now_ns();
 	recorder->attach_ms = (recorder->started_ns - begin) / 1e6;
-	if (has_domain(recorder, LINGER_DOMAIN_OBJECT))
-		recorder->counted = !count_heap(recorder, &recorder->first_count);
-	recorder->next_count_ns = now_ns() + COUNT_PAUSE_NS;
+	count_first(recorder, options);
+	update_allocator(recorder);
 	*ret_recorder = recorder;
 	return 0;
 }
@@ -289,6 +345,8 @@ bool recorder__tick(struct recorder *recorder)
 
 	recorder->target_ended = !target__is_alive(recorder->target) || pools.state->execed;
 	update_names(recorder);
+	if (!recorder->target_ended)
+		update_allocator(recorder);
 	session__drain_mappings(recorder->session, take_event, recorder->mappings);
 	mappings__apply(recorder->mappings, now - MAPPING_DELAY_NS);
 	if (!recorder->target_ended && now >= recorder->next_count_ns)
@@ -321,11 +379,13 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 	summary->python_version = python->version;
 	summary->python_path = python->path;
 	summary->build_id = elf_image__build_id(python->image);
-	summary->allocator = python_allocator__name(python->allocator);
+	summary->allocator = python_allocator__name(recorder->allocator);
+	summary->allocator_is_known = recorder->allocator != PYTHON_ALLOCATOR_UNKNOWN;
 	summary->allocator_is_pymalloc =
-		python->allocator != PYTHON_MALLOC && python->allocator != PYTHON_MALLOC_HOOKED;
+		recorder->allocator != PYTHON_MALLOC && recorder->allocator != PYTHON_MALLOC_HOOKED;
 	summary->target_ended = recorder->target_ended;
 	summary->target_execed = session__pools(recorder->session).state->execed;
+	summary->target_finalized = has_finalized(recorder);
 	summary->forks = session__pools(recorder->session).state->forked;
 	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
 }

@@ -20,6 +20,8 @@ struct recorder;
 
 struct recorder_options {
 	pid_t pid;
+	bool at_start;         /* it waits before its first allocation, opening its C library */
+	int libc_file;         /* that library, if at_start */
 	uint32_t domains;      /* a bit per enum linger_domain */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
@@ -31,6 +33,7 @@ struct recorder_summary {
 	const char *python_path;
 	const char *build_id;
 	const char *allocator;
+	bool allocator_is_known;    /* not while the interpreter starts */
 	bool allocator_is_pymalloc; /* possibly behind hooks */
 	uint32_t domains;           /* those that are recorded */
 	struct domain_totals totals[LINGER_DOMAINS];
@@ -42,11 +45,15 @@ struct recorder_summary {
 	double attach_ms, detach_ms, elapsed_s;
 	uint64_t kernel_bytes;
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
-	bool target_ended, target_execed;
+	bool target_ended, target_execed, target_finalized;
 	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
 };
 
-/* Inspects the target, plans and attaches; events count when it returns. */
+/* Whether this kernel and this user can record at all: what recorder__open would say of them. */
+int recorder__check(const struct recorder_options *options, struct error *error);
+
+/* Inspects the target, plans and attaches; events count when it returns. -ENOEXEC: it is no Python process.
+ */
 int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
 		   struct error *error);
 void recorder__free(struct recorder *recorder);

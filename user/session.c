@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -74,7 +75,9 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.max_chunks = MAX_CHUNKS,
 		.current_tstate = options->python->current_tstate,
 		.tstate_thread_id = options->python->runtime.thread_id,
-		.tls = options->python->tls,
+		.finalizing = options->python->finalizing,
+		.thread_key = options->python->thread_key,
+		.thread_library = options->python->thread_library,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
 		.py = options->python->layout,
@@ -405,8 +408,9 @@ void session__stop(struct session *session)
 /*
  * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
  * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
- * depends on when it is over, so a child that holds the same descriptors does the waiting. It keeps none of
- * the standard streams, or a pipe's reader would wait for it too.
+ * depends on when it is over, so a process that holds the same descriptors does the waiting. It is a child's
+ * child, so that nobody has to wait for it in turn, and keeps none of the standard streams, or a pipe's
+ * reader would wait too.
  */
 static void release_slow_links(struct session *session)
 {
@@ -416,12 +420,16 @@ static void release_slow_links(struct session *session)
 		return;
 	child = fork();
 	if (child == 0) {
+		if (fork())
+			_exit(0);
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
 		close(STDERR_FILENO);
 		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
 		_exit(0);
 	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
 	destroy_links(&session->slow_links);
 }
 

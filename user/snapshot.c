@@ -125,7 +125,8 @@ static size_t resolve_frames(const struct session_pools *pools, const struct cod
 		if (code_names__has_started(names, stack_frames[i]))
 			frames[n++] = code_names__frame(names, stack_frames[i]);
 	if (!n)
-		frames[n++] = (struct profile_frame){.function = stack->native ? native : "[unknown]"};
+		frames[n++] =
+			(struct profile_frame){.function = stack->native ? native : "[no Python frame]"};
 	return n;
 }
 

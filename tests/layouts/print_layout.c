@@ -185,6 +185,16 @@ static void show_debug_positions(void)
 
 static void show_runtime(void)
 {
+#if PY_VERSION_HEX >= 0x030d0000
+	_Static_assert(offsetof(struct _Py_DebugOffsets, runtime_state.finalizing) == 32, "");
+#else
+	printf("\t/* 3.%d: _PyRuntime._finalizing */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
+#if PY_VERSION_HEX >= 0x03090000
+	       offsetof(_PyRuntimeState, _finalizing));
+#else
+	       offsetof(_PyRuntimeState, finalizing));
+#endif
+#endif
 #if PY_VERSION_HEX < 0x030c0000
 	printf("\t/* 3.%d: _PyRuntime */\n\t[%d] = {%zu, %zu},\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
 	       offsetof(_PyRuntimeState, gilstate.autoTSSkey._key),

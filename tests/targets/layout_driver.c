@@ -39,6 +39,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(layout, type_dealloc);
 	SHOW(runtime, auto_tss_key);
 	SHOW(runtime, current_tstate);
+	SHOW(runtime, finalizing);
 	SHOW(runtime, thread_id);
 	SHOW(runtime, alignment);
 }

@@ -66,6 +66,18 @@ static uint64_t call_before(struct elf_image *image, const struct elf_function *
 	return callee;
 }
 
+/* In the first few instructions of a function that ends the interpreter. */
+static void check_finalizer(struct elf_image *image, const struct probe_site *site)
+{
+	static const char *const names[] = {"Py_FinalizeEx", "Py_Exit"};
+	uint64_t address;
+
+	for (int i = 0; i < 2; i++)
+		if (!elf_image__symbol(image, names[i], &address, NULL) && site->address - address < 32)
+			return;
+	fail_with("%#lx ends no interpreter", site->address);
+}
+
 static void check_site(struct elf_image *image, const struct probe_site *site, uint64_t *slow_path)
 {
 	struct elf_function function;
@@ -83,6 +95,10 @@ static void check_site(struct elf_image *image, const struct probe_site *site, u
 			fail_with("%#lx is no je or jne", site->address);
 		return;
 	}
+	if (site->cookie.kind == SITE_FINALIZE) {
+		check_finalizer(image, site);
+		return;
+	}
 	/* All results come from one function. */
 	assert_int_equal(site->cookie.kind, SITE_SLOW_RESULT);
 	assert_int_equal(site->cookie.place, SITE_IN_REGISTER);
@@ -96,7 +112,7 @@ static void check_site(struct elf_image *image, const struct probe_site *site, u
 
 static void check_plan(struct elf_image *image, const struct probe_plan *plan)
 {
-	size_t n_of[4] = {};
+	size_t n_of[SITE_FINALIZE + 1] = {};
 	struct elf_function slow, function;
 	uint64_t slow_path = 0;
 
@@ -108,6 +124,7 @@ static void check_plan(struct elf_image *image, const struct probe_plan *plan)
 	assert_int_equal(plan->n_pops, n_of[SITE_POP]);
 	assert_int_equal(plan->n_pushes, n_of[SITE_PUSH]);
 	assert_int_equal(plan->n_slow, n_of[SITE_SLOW_RESULT]);
+	assert_int_equal(n_of[SITE_FINALIZE], elf_image__has_symbol_prefix(image, "Py_FinalizeEx") ? 2 : 0);
 	assert_true(plan->n_slow > 0);
 
 	/* The slow path is one function and has no sites inside. */
