@@ -140,6 +140,7 @@ def check_stacks(books, profile):
 
 # --- libc's malloc, on every interpreter -------------------------------------------------------------------
 
+@pytest.mark.needs_ctypes
 @pytest.mark.parametrize("value", VALUES)
 def test_each_function_and_thread_has_its_own_blocks(interpreter, value):
     with Target(interpreter, "raw_calls.py") as target:
@@ -153,6 +154,7 @@ def test_each_function_and_thread_has_its_own_blocks(interpreter, value):
         check_stacks(books, recording.profile)
 
 
+@pytest.mark.needs_ctypes
 @pytest.mark.parametrize("heap", [{}, ONE_HEAP], ids=["heaps", "one_heap"])
 def test_every_call_is_counted_once(interpreter, heap):
     with Target(interpreter, "raw_calls.py", **heap) as target:
