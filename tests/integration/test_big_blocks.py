@@ -56,23 +56,24 @@ def check_total(total, recording):
     assert sum(sizes.values()) == pytest.approx(total, rel=TOLERANCE)
 
 
+def skip_without(interpreter, modules):
+    try:
+        ask(interpreter.command, "import " + modules)
+    except OSError:
+        pytest.skip("%s: no %s" % (interpreter.id, modules))
+
+
 def test_large_blocks_are_at_their_lines(interpreter):
+    skip_without(interpreter, "array, tracemalloc")
     truth, total = tracemalloc_lines(interpreter, "build")
     seen, recording = linger_lines(interpreter, "build", "object,raw")
     check_lines(truth, seen, 15)
     check_total(total, recording)
 
 
-def has_numpy(interpreter):
-    try:
-        ask(interpreter.command, "import numpy")
-    except OSError:
-        pytest.skip("no numpy for " + " ".join(interpreter.command))
-
-
 @pytest.mark.interpreters("system", "embedded")
 def test_numpys_arrays_are_at_their_lines(interpreter):
-    has_numpy(interpreter)
+    skip_without(interpreter, "numpy")
     truth, total = tracemalloc_lines(interpreter, "build_numpy", "--numpy")
     seen, recording = linger_lines(interpreter, "build_numpy", "raw", "--numpy")
     check_lines(truth, seen, 9)

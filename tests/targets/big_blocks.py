@@ -7,17 +7,13 @@ It counts what was asked for, and so does linger in the raw domain; pymalloc's b
 is 64. Neither type has a free list for these, which only tracemalloc would see used.
 Commands: `baseline`, `build`, `build_numpy` (for both: what they make), `lines` (what tracemalloc saw, as JSON).
 """
+import array
 import gc
 import json
 import sys
 import tracemalloc
 
 import steps
-
-try:
-    import array
-except ImportError:  # a module that small builds leave out
-    array = None
 
 MILLION = 1000000
 KEYS = list(range(1 << 31, (1 << 31) + MILLION))
@@ -93,8 +89,6 @@ def bytearray_shrunk():
 
 
 def array_grown():
-    if not array:
-        return
     numbers = array.array("d")
     for _ in range(1000):
         numbers.extend(KEYS[:1000])
