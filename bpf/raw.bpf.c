@@ -6,8 +6,8 @@
  * kept with its thread. Allocators call each other (calloc malloc, reallocarray realloc), and only the
  * outermost call counts: it is told by the stack pointer, which points at the call's return address at entry
  * and just past it at return. A call found at a lower address is inside the one that is kept; one at the same
- * or a higher address means that the kept one is over, whether its return was seen or not, or that it has
- * jumped to another function of the family, which then stands for it.
+ * address is the same call, which has jumped on to another function; one at a higher address means that the
+ * kept one is over, whether its return was seen or not.
  *
  * What realloc is given leaves the set of live blocks at entry, because another thread may get its address
  * before the return is seen, and comes back if the call fails.
@@ -127,21 +127,14 @@ static __always_inline __u64 requested_bytes(struct pt_regs *ctx, union raw_cook
 	return size > most ? ~0ULL : size * n;
 }
 
-/*
- * A call that has jumped to another function of the family leaves the block that was given to it, which is
- * out of the set by now, to that function.
- */
 static __always_inline void begin_call(struct pt_regs *ctx, union raw_cookie cookie, struct raw_call *call)
 {
-	__u64 old = cookie.old == SITE_NO_REG ? 0 : site_register(ctx, cookie.old);
-	bool goes_on = call->sp == ctx->sp && call->old && call->old == old;
-
+	call->sp = ctx->sp;
 	call->bytes = requested_bytes(ctx, cookie);
 	call->result_at = cookie.result_at == SITE_NO_REG ? 0 : site_register(ctx, cookie.result_at);
-	call->old = old;
-	if (old && !goes_on)
-		call->was = raw_set__take(old);
-	call->sp = ctx->sp;
+	call->old = cookie.old == SITE_NO_REG ? 0 : site_register(ctx, cookie.old);
+	if (call->old)
+		call->was = raw_set__take(call->old);
 }
 
 /* The kernel had no memory to keep a call: what it allocates is not recorded. */
@@ -162,7 +155,7 @@ int raw_entry(struct pt_regs *ctx)
 	if (!c)
 		return 0;
 	call = thread_call(frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (call && call->sp && ctx->sp < call->sp)
+	if (call && call->sp && ctx->sp <= call->sp)
 		return 0;
 	if (frees)
 		on_free(site_register(ctx, cookie.old), c);
@@ -183,6 +176,15 @@ static __always_inline __u64 call_result(struct pt_regs *ctx, const struct raw_c
 	return (__u32)ctx->ax || !read_pointer(call->result_at, &block) ? 0 : block;
 }
 
+/* The block that a failed realloc has left alone. If its place is taken by now, nobody will see it freed. */
+static __always_inline void put_back(const struct raw_call *call, struct linger_counters *c)
+{
+	if (!raw_set__put(call->old, &call->was))
+		return;
+	count(&c->missed_frees, 1);
+	stack_totals__free(call->was.stack_id, call->was.bytes);
+}
+
 SEC("uprobe")
 int raw_return(struct pt_regs *ctx)
 {
@@ -198,7 +200,7 @@ int raw_return(struct pt_regs *ctx)
 	if (call->old && (block || !call->bytes))
 		account_free(&call->was, c);
 	else if (call->old && call->was.bytes != UNKNOWN_BYTES)
-		raw_set__put(call->old, &call->was);
+		put_back(call, c);
 	if (block)
 		account_alloc(block, call->bytes, c);
 	return 0;

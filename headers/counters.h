@@ -37,7 +37,8 @@ struct linger_counters {
 	__u64 matched_frees;
 	__u64 unmatched_frees; /* of blocks that were allocated before the recording, or dropped */
 	__u64 dropped_frees;   /* not recorded: what they freed still counts as live */
-	__u64 missed_frees;    /* blocks handed out again although no free was seen */
+	__u64 missed_frees;    /* blocks handed out again although no free was seen, or lost when the set was
+				  full */
 	__u64 lost_stacks;     /* recorded, but the stack table had no room for a new stack */
 	__u64 lost_names;      /* code objects that found no room: their frames are [unknown] */
 	__u64 skipped; /* mapping calls of any process that the kernel let pass without running the program */

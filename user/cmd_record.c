@@ -335,6 +335,9 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		if (s->domains >> domain & 1)
 			add_domain_note(profile, domain, &s->totals[domain]);
+	if (s->domains >> LINGER_DOMAIN_RAW & 1 && s->raw_plan->leaves_out_new)
+		add_note(profile, "raw: what C++'s operator new of %s gave out is not recorded",
+			 s->raw_allocator->path);
 	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
 		return;
 	if (s->coverage < 0)

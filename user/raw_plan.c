@@ -2,11 +2,13 @@
 /*
  * C++'s operator new is not among the functions. libstdc++'s own calls malloc, which is seen. Allocators that
  * bring their own must not get a return probe there: it throws when memory is short, and an exception cannot
- * be unwound through a return address that the kernel has replaced; the target would be terminated.
+ * be unwound through a return address that the kernel has replaced; the target would be terminated. The forms
+ * that do not throw are safe, and operator delete needs no return probe.
  */
 #include "raw_plan.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "decode.h"
 #include "entry_site.h"
@@ -30,6 +32,24 @@ static const struct function functions[] = {
 	{"memalign", .old = NONE, .size = 1, .count = NONE, .result_at = NONE},
 	{"valloc", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
 	{"pvalloc", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
+	/* operator new and new[], nothrow */
+	{"_ZnwmRKSt9nothrow_t", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
+	{"_ZnamRKSt9nothrow_t", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
+	{"_ZnwmSt11align_val_tRKSt9nothrow_t", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
+	{"_ZnamSt11align_val_tRKSt9nothrow_t", .old = NONE, .size = 0, .count = NONE, .result_at = NONE},
+	/* operator delete and delete[]: plain, sized, aligned, both, and their nothrow forms */
+	{"_ZdlPv", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPv", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdlPvm", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPvm", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdlPvSt11align_val_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPvSt11align_val_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdlPvmSt11align_val_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPvmSt11align_val_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdlPvRKSt9nothrow_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPvRKSt9nothrow_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdlPvSt11align_val_tRKSt9nothrow_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
+	{"_ZdaPvSt11align_val_tRKSt9nothrow_t", .old = 0, .size = NONE, .count = NONE, .result_at = NONE},
 };
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
 #define N_REQUIRED 2 /* malloc and free */
@@ -96,6 +116,9 @@ static int plan_function(struct elf_image *image, struct decoder *decoder, const
 	n = decoder__run_prefix(decoder, bytes, bounds.end - bounds.start, bounds.start, &insns);
 	if (n <= 0)
 		return n ? n : -ENOENT;
+	/* An operator delete that is just a jump to free is seen there, and would count twice. */
+	if (!strncmp(function->name, "_Zd", 3) && insns[0].op == INSN_JMP)
+		return 0;
 	site = make_site(function, insns, n);
 	if (!is_planned(plan, site.address))
 		plan->sites[plan->n_sites++] = site;
@@ -107,6 +130,7 @@ int raw_plan__make(struct elf_image *image, struct raw_plan *ret_plan)
 	struct decoder *decoder = decoder__new();
 	const struct elf_function *bounds;
 	struct raw_plan plan = {};
+	uint64_t operator_new;
 	size_t n_bounds;
 	int err = decoder ? elf_image__functions(image, &bounds, &n_bounds) : -ENOMEM;
 
@@ -116,6 +140,7 @@ int raw_plan__make(struct elf_image *image, struct raw_plan *ret_plan)
 			err = 0; /* not every library has every function */
 	}
 	decoder__free(decoder);
+	plan.leaves_out_new = !elf_image__symbol(image, "_Znwm", &operator_new, NULL);
 	if (!err)
 		*ret_plan = plan;
 	return err;

@@ -11,7 +11,7 @@
 #include "elf_image.h"
 #include "trace.h"
 
-#define RAW_MAX_SITES 16
+#define RAW_MAX_SITES 32
 
 /* Where to probe the functions of the malloc family in the file that defines them. */
 struct raw_site {
@@ -25,6 +25,7 @@ struct raw_site {
 struct raw_plan {
 	struct raw_site sites[RAW_MAX_SITES];
 	size_t n_sites;
+	bool leaves_out_new; /* the file has an operator new of its own, which is not recorded */
 };
 
 /*

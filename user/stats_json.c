@@ -60,10 +60,10 @@ static json_t *make_raw(const struct recorder_summary *summary)
 	for (size_t i = 0; i < plan->n_sites; i++)
 		if (plan->sites[i].stepped)
 			json_array_append_new(stepped, json_string(plan->sites[i].function));
-	return json_pack("{ss ss ss si so}", "allocator", summary->raw_allocator->name, "path",
+	return json_pack("{ss ss ss si so sb}", "allocator", summary->raw_allocator->name, "path",
 			 summary->raw_allocator->path, "build",
 			 elf_image__build_id(summary->raw_allocator->image), "sites", (int)plan->n_sites,
-			 "slow_sites", stepped);
+			 "slow_sites", stepped, "leaves_out_new", plan->leaves_out_new);
 }
 
 int stats_json__write(const struct recorder_summary *summary, FILE *out)
