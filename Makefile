@@ -19,9 +19,9 @@ BUILD := build
 VERSION := 0.1.0
 
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror=implicit -D_GNU_SOURCE \
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=implicit -D_GNU_SOURCE \
 	-DLINGER_VERSION='"$(VERSION)"' -Iheaders -Iuser -I$(BUILD) $(CFLAGS)
-LDLIBS := -l:libbpf.a -l:libjansson.a -lelf -lz -lZydis
+LDLIBS := -l:libbpf.a -l:libjansson.a -l:libprotobuf-c.a -lelf -lz -lZydis
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Iheaders -Ibpf -I$(BUILD)
 
 ifeq ($(V),1)
@@ -40,9 +40,13 @@ USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only
+BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
+TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
+PROTO := $(sort $(wildcard user/*.proto))
+PROTO_H := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.h)
+PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -57,7 +61,7 @@ check-packages:
 setup:
 	@tests/setup/packages.sh --install
 
-$(BUILD)/.packages:
+$(BUILD)/.packages: tests/setup/packages.sh
 	@tests/setup/packages.sh --check build
 	@mkdir -p $(BUILD) && touch $@
 
@@ -98,13 +102,22 @@ $(BUILD)/embedded/%.h: user/%
 	@mkdir -p $(@D)
 	$(Q)tests/setup/embed.sh $< > $@
 
-$(BUILD)/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H)
+# user/NAME.proto becomes NAME.pb-c.h and NAME.pb-c.c.
+$(BUILD)/%.pb-c.c $(BUILD)/%.pb-c.h: user/%.proto | $(BUILD)/.packages
+	$(call say,PROTOC,$(BUILD)/$*.pb-c.c)
+	$(Q)protoc --c_out=$(BUILD) --proto_path=user $<
+
+$(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Everything but main: what the unit tests link against.
-$(BUILD)/liblinger.a: $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
+$(BUILD)/liblinger.a: $(filter-out $(BUILD)/user/main.o,$(USER_OBJ)) $(PROTO_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -118,12 +131,12 @@ $(BUILD)/linger: $(BUILD)/user/main.o $(BUILD)/liblinger.a
 # test needs is linked, so they need no BPF.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-$(BUILD)/unit/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H)
+$(BUILD)/unit/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -MMD -MP -c $< -o $@
 
-$(BUILD)/unit/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/unit/user/%,$(filter-out $(BUILD)/user/main.o,$(USER_OBJ)))
+$(BUILD)/unit/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/unit/user/%,$(filter-out $(BUILD)/user/main.o,$(USER_OBJ))) $(PROTO_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -143,14 +156,28 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
+# Loaded into the targets. They stand in for an extension, so nothing about their calls may be optimised away;
+# raw_calls.so also goes into other releases of Debian and asks their libc for no version.
+TARGET_LIB_CFLAGS := -O1 -g -Wall -Wextra -fPIC -shared -fno-builtin -Wl,-z,now -D_GNU_SOURCE
+
+$(BUILD)/tests/%.so: tests/targets/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TARGET_LIB_CFLAGS) -Werror=implicit -nostdlib -o $@ $<
+
+$(BUILD)/tests/%.so: tests/targets/%.cpp
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(TARGET_LIB_CFLAGS) -std=c++17 -o $@ $<
+
 unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_LIBS)
 	@tests/run.sh
 
-integration: all $(BENCH_BIN)
+integration: all $(BENCH_BIN) $(TEST_LIBS)
 	@tests/run.sh --integration
 
 demo: setup

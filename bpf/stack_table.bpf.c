@@ -53,7 +53,7 @@ static __noinline __u64 find_thread_path(void)
 	if (!state || bpf_probe_read_user(&tss, sizeof(tss), (void *)linger_config.thread_key) ||
 	    !tss.is_initialized)
 		return 0;
-	state->thread_path = thread_path__of_key(tss.key);
+	state->thread_path = thread_path__of_key(tss.key, linger_config.thread_library);
 	return state->thread_path;
 }
 
@@ -78,9 +78,9 @@ static __always_inline __u64 current_thread_state(const struct trace_state *stat
 	}
 	/* fsbase is what pthread_self() returns. */
 	path = state->thread_path ?: find_thread_path();
-	if (!path || !read_pointer(fsbase + (__u32)path, &p))
+	if (!path || !read_pointer(fsbase + THREAD_PATH_FIRST(path), &p))
 		return 0;
-	if (path >> 32 && !read_pointer(p + (path >> 32), &p))
+	if (THREAD_PATH_IS_BEHIND(path) && !read_pointer(p + THREAD_PATH_OFFSET(path), &p))
 		return 0;
 	return p;
 }

@@ -46,7 +46,7 @@ struct trace_config {
 	__u32 frame_start;      /* offset of the first of a frame's fields that the walk reads */
 	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
-	__u32 pad;
+	__u32 thread_library;   /* enum thread_library */
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
 	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */

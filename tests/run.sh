@@ -49,6 +49,7 @@ run_unit() {
 run_integration() {
 	local summary result
 	tests/setup/roots.sh || echo "linger: the interpreters of other Debian releases are skipped"
+	tests/setup/musl.sh || echo "linger: the interpreter on musl is skipped"
 	/usr/bin/python3 -m pytest -p no:cacheprovider -rs -q tests/integration "$@" 2>&1 | tee "$log"
 	result=${PIPESTATUS[0]}
 	summary=$(grep -E '^=* *([0-9]+ [a-z]+,? ?)+ in [0-9.]+s' "$log" | tail -n 1)

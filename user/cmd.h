@@ -22,6 +22,7 @@ struct command {
 };
 
 int cmd_record(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Prints "linger: message" and "hint: hint" on stderr. */

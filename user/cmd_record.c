@@ -14,20 +14,21 @@
 
 #include <bpf/libbpf.h>
 
+#include "cli_output.h"
 #include "cmd.h"
 #include "cmd_record.h"
 #include "drops.h"
 #include "output.h"
+#include "recorder.h"
 #include "render_common.h"
 #include "stats_json.h"
 
 #define TICK_MS 200
 #define DEFAULT_LIVE_MAX_MIB 2048
-#define ALL_DOMAINS ((1u << LINGER_DOMAINS) - 1)
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_MODE = 256, OPTION_DOMAIN, OPTION_VALUE, OPTION_STATS, OPTION_FORCE, OPTION_LIVE_MAX };
+enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX };
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process to record", 1},
@@ -36,18 +37,11 @@ static const struct argp_option options[] = {
 	 "afterwards, and "
 	 "linger waits for it",
 	 1},
-	{"output", 'o', "FILE", 0, "write to FILE; without it folded stacks to a pipe, a table to a terminal",
-	 2},
-	{"format", 'f', "FORMAT", 0, "folded, svg or text; without it by the ending of FILE", 2},
-	{"value", OPTION_VALUE, "VALUE", 0,
-	 "inuse_space (the default), inuse_objects, alloc_space or alloc_objects", 2},
 	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
-	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},
 	{"mode", OPTION_MODE, "MODE", 0,
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
 	 "only)",
 	 3},
-	{"domain", OPTION_DOMAIN, "LIST", 0, "object,raw,mapping: what to record (default: all)", 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
 	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
 	 "more than half, is "
@@ -66,6 +60,7 @@ static const char documentation[] =
 	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
+	"  sudo linger record -p 1234 -d 10 -o heap.pb.gz\n"
 	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > "
 	"heap.svg\n\n"
 	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
@@ -99,26 +94,6 @@ static double parse_duration(struct argp_state *state, const char *text)
 	return value;
 }
 
-static uint32_t parse_domains(struct argp_state *state, const char *text)
-{
-	char *list = strdup(text), *rest = NULL;
-	uint32_t domains = 0;
-
-	for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-		int domain = 0;
-
-		while (domain < LINGER_DOMAINS && strcmp(name, linger_domain__name(domain)))
-			domain++;
-		if (domain == LINGER_DOMAINS)
-			argp_error(state, "'%s' is no domain; there are object, raw and mapping", name);
-		domains |= 1u << domain;
-	}
-	free(list);
-	if (!domains)
-		argp_error(state, "--domain wants object, raw, mapping or several of them");
-	return domains;
-}
-
 static bool parse_mode(struct argp_state *state, const char *text)
 {
 	if (strcmp(text, "exact") && strcmp(text, "mapping"))
@@ -126,38 +101,22 @@ static bool parse_mode(struct argp_state *state, const char *text)
 	return !strcmp(text, "mapping");
 }
 
-static const struct renderer *parse_format(struct argp_state *state, const char *text)
-{
-	const struct renderer *renderer = renderer__by_name(text);
-
-	if (!renderer)
-		argp_error(state, "'%s' is no format; there are folded, svg and text", text);
-	return renderer;
-}
-
 static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
+	uint32_t domains = args->output.domains;
+
 	if (!args->recorder.pid && !args->command)
 		argp_error(state, "which process? Give its number with -p, or a command to start");
 	if (args->recorder.pid && args->command)
 		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
-	if (args->command && !args->output_path)
+	if (args->command && !args->output.path)
 		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
 	if (args->mapping_mode) {
-		if (args->recorder.domains && args->recorder.domains != 1u << LINGER_DOMAIN_MAPPING)
+		if (domains && domains != 1u << LINGER_DOMAIN_MAPPING)
 			argp_error(state, "--mode mapping records the mapping domain only");
-		args->recorder.domains = 1u << LINGER_DOMAIN_MAPPING;
+		domains = 1u << LINGER_DOMAIN_MAPPING;
 	}
-	if (!args->recorder.domains)
-		args->recorder.domains = ALL_DOMAINS;
-	if (!args->renderer && args->output_path)
-		args->renderer = renderer__by_path(args->output_path);
-	if (!args->renderer && args->output_path)
-		argp_error(state,
-			   "cannot tell the format of '%s' from its ending: add -f folded, svg or text",
-			   args->output_path);
-	if (!args->renderer)
-		args->renderer = isatty(STDOUT_FILENO) ? &render_text : &render_folded;
+	args->recorder.domains = domains ? domains : CLI_ALL_DOMAINS;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -165,17 +124,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct arguments *args = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->output;
+		break;
 	case 'p':
 		args->recorder.pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
 		break;
 	case 'd':
 		args->duration_s = parse_duration(state, arg);
-		break;
-	case 'o':
-		args->output_path = arg;
-		break;
-	case 'f':
-		args->renderer = parse_format(state, arg);
 		break;
 	case 'v':
 		args->verbose = true;
@@ -183,18 +139,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_MODE:
 		args->mapping_mode = parse_mode(state, arg);
 		break;
-	case OPTION_DOMAIN:
-		args->recorder.domains = parse_domains(state, arg);
-		break;
-	case OPTION_VALUE:
-		if (profile_value__parse(arg, &args->value))
-			argp_error(state, "'%s' is no value; see --help", arg);
-		break;
 	case OPTION_STATS:
 		args->stats_path = arg;
-		break;
-	case OPTION_FORCE:
-		args->force = true;
 		break;
 	case OPTION_LIVE_MAX:
 		args->recorder.live_max_mib = parse_number(state, arg, 1, 1 << 20, "a number of MiB");
@@ -404,26 +350,11 @@ static void add_notes(struct profile *profile, const struct recorder_summary *s)
 
 /* --- results ----------------------------------------------------------------------------------------- */
 
-static int write_profile(const struct arguments *args, const struct profile *profile, struct error *error)
-{
-	struct output *output;
-	int err = output__open(args->output_path, args->force, &output, error);
-
-	if (err)
-		return err;
-	err = args->renderer->render(profile, args->value, output__stream(output));
-	if (err) {
-		output__abandon(output);
-		return error__set(error, err, "failed to write the profile: %s", strerror(-err));
-	}
-	return output__commit(output, error);
-}
-
 static int write_stats(const struct arguments *args, const struct recorder_summary *summary,
 		       struct error *error)
 {
 	struct output *output;
-	int err = output__open(args->stats_path, args->force, &output, error);
+	int err = output__open(args->stats_path, args->output.force, &output, error);
 
 	if (err)
 		return err;
@@ -449,15 +380,15 @@ static int write_results(const struct arguments *args, const struct recorder *re
 	}
 	add_notes(profile, &summary);
 	print_losses(&summary);
-	err = write_profile(args, profile, error);
+	err = cli_output__write(&args->output, profile, error);
 	profile__free(profile);
 	if (args->stats_path) {
 		struct error other;
 
 		stats_err = write_stats(args, &summary, err ? &other : error);
 	}
-	if (!err && args->output_path)
-		fprintf(stderr, "linger: wrote %s\n", args->output_path);
+	if (!err && args->output.path)
+		fprintf(stderr, "linger: wrote %s\n", args->output.path);
 	if (args->verbose)
 		fprintf(stderr, "linger: detached in %.0f ms\n", summary.detach_ms);
 	return err ? err : stats_err;
@@ -544,12 +475,10 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 
 int record__check_outputs(const struct arguments *args, struct error *error)
 {
-	int err = 0;
+	int err = cli_output__check(&args->output, error);
 
-	if (args->output_path)
-		err = output__check(args->output_path, args->force, error);
 	if (!err && args->stats_path)
-		err = output__check(args->stats_path, args->force, error);
+		err = output__check(args->stats_path, args->output.force, error);
 	return err;
 }
 
@@ -581,10 +510,12 @@ static int record(const struct arguments *args, struct error *error)
 
 int cmd_record(int argc, char **argv)
 {
+	const struct argp_child children[] = {{.argp = &cli_output_argp}, {}};
 	const struct argp argp = {.options = options,
 				  .parser = parse_option,
 				  .args_doc = arguments_documentation,
-				  .doc = documentation};
+				  .doc = documentation,
+				  .children = children};
 	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
 	struct error error = {};
 	int err;

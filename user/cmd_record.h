@@ -4,10 +4,9 @@
 
 #include <stdbool.h>
 
+#include "cli_output.h"
 #include "launch.h"
-#include "profile.h"
 #include "recorder.h"
-#include "render.h"
 
 /* What `linger record` with -p and with a command have in common. */
 
@@ -15,11 +14,9 @@ struct arguments {
 	struct recorder_options recorder;
 	char **command;    /* to start and record; NULL: recorder.pid is */
 	double duration_s; /* 0: until Ctrl-C */
-	const char *output_path;
+	struct cli_output output;
 	const char *stats_path;
-	const struct renderer *renderer;
-	enum profile_value value;
-	bool force, verbose;
+	bool verbose;
 	bool mapping_mode;
 };
 

@@ -222,5 +222,6 @@ struct profile_frame code_names__frame(const struct code_names *names, uint64_t 
 		.function = name->function ? name->function : "[unknown]",
 		.file = name->file ? name->file : "[unknown]",
 		.line = line_at(names, name, LINGER_FRAME_INSTR(frame)),
+		.first_line = name->first_line,
 	};
 }

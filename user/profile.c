@@ -12,30 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_CHUNK_BYTES (64 * 1024)
-
-struct arena_chunk {
-	struct arena_chunk *next;
-	alignas(max_align_t) char data[];
-};
-
-struct arena {
-	struct arena_chunk *chunks;
-	char *free;
-	size_t free_bytes;
-};
-
-struct slot {
-	uint64_t hash;
-	void *item; /* NULL: empty */
-};
-
-/* Open addressing with linear probing; nothing is ever removed. */
-struct table {
-	struct slot *slots;
-	size_t n;
-	size_t n_slots; /* a power of two, or 0 */
-};
+#include "arena.h"
+#include "table.h"
 
 struct profile {
 	struct arena arena;
@@ -45,133 +23,14 @@ struct profile {
 	struct profile_sample **samples;
 	size_t n_samples;
 	size_t max_samples;
-	char **notes;
+	const char **notes;
 	size_t n_notes;
+	struct profile_object *objects;
+	size_t n_objects;
+	uint64_t time_ns, duration_ns;
 	const struct profile_frame **scratch; /* the interned frames of the stack that is being added */
 	size_t max_scratch;
 };
-
-/*
- * --- memory ----------------------------------------------------------------------------------------------
- */
-
-static int arena__grow(struct arena *arena, size_t bytes)
-{
-	size_t chunk_bytes = bytes > ARENA_CHUNK_BYTES ? bytes : ARENA_CHUNK_BYTES;
-	struct arena_chunk *chunk = malloc(sizeof(*chunk) + chunk_bytes);
-
-	if (!chunk)
-		return -ENOMEM;
-	chunk->next = arena->chunks;
-	arena->chunks = chunk;
-	arena->free = chunk->data;
-	arena->free_bytes = chunk_bytes;
-	return 0;
-}
-
-static void *arena__alloc(struct arena *arena, size_t bytes, size_t alignment)
-{
-	size_t padding = -(uintptr_t)arena->free & (alignment - 1);
-	void *block;
-
-	if (padding + bytes > arena->free_bytes) {
-		if (arena__grow(arena, bytes))
-			return NULL;
-		padding = 0;
-	}
-	block = arena->free + padding;
-	arena->free += padding + bytes;
-	arena->free_bytes -= padding + bytes;
-	return block;
-}
-
-static void arena__free(struct arena *arena)
-{
-	while (arena->chunks) {
-		struct arena_chunk *next = arena->chunks->next;
-
-		free(arena->chunks);
-		arena->chunks = next;
-	}
-}
-
-/*
- * --- hash table ------------------------------------------------------------------------------------------
- */
-
-/* The halves of the full product, folded: each bit of the operands reaches the low bits, which choose the
- * slot. */
-static uint64_t hash_mix(uint64_t hash, uint64_t word)
-{
-	__uint128_t product = (__uint128_t)(hash ^ word) * 0x9e3779b97f4a7c15;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_bytes(const char *bytes, size_t len)
-{
-	uint64_t hash = len;
-	uint64_t word;
-
-	for (; len >= sizeof(word); bytes += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, bytes, sizeof(word));
-		hash = hash_mix(hash, word);
-	}
-	word = 0;
-	memcpy(&word, bytes, len);
-	return hash_mix(hash, word);
-}
-
-typedef bool (*equal_fn)(const void *item, const void *key);
-
-/* The item of this key, or NULL. */
-static void *table__find(const struct table *table, uint64_t hash, equal_fn equal, const void *key)
-{
-	size_t i;
-
-	if (!table->n_slots)
-		return NULL;
-	for (i = hash & (table->n_slots - 1); table->slots[i].item; i = (i + 1) & (table->n_slots - 1))
-		if (table->slots[i].hash == hash && equal(table->slots[i].item, key))
-			return table->slots[i].item;
-	return NULL;
-}
-
-static void table__put(struct table *table, uint64_t hash, void *item)
-{
-	size_t i = hash & (table->n_slots - 1);
-
-	while (table->slots[i].item)
-		i = (i + 1) & (table->n_slots - 1);
-	table->slots[i].hash = hash;
-	table->slots[i].item = item;
-}
-
-/* Makes room for one more item, so that table__put cannot fail. */
-static int table__reserve(struct table *table)
-{
-	struct table larger = {.n = table->n};
-	size_t i;
-
-	if (table->n_slots && (table->n + 1) * 4 <= table->n_slots * 3)
-		return 0;
-	larger.n_slots = table->n_slots ? table->n_slots * 2 : 64;
-	larger.slots = calloc(larger.n_slots, sizeof(*larger.slots));
-	if (!larger.slots)
-		return -ENOMEM;
-	for (i = 0; i < table->n_slots; i++)
-		if (table->slots[i].item)
-			table__put(&larger, table->slots[i].hash, table->slots[i].item);
-	free(table->slots);
-	*table = larger;
-	return 0;
-}
-
-static void table__insert(struct table *table, uint64_t hash, void *item)
-{
-	table__put(table, hash, item);
-	table->n++;
-}
 
 /*
  * --- interning -------------------------------------------------------------------------------------------
@@ -206,21 +65,40 @@ static bool frame_equal(const void *item, const void *key)
 	const struct profile_frame *a = item;
 	const struct profile_frame *b = key;
 
-	return a->function == b->function && a->file == b->file && a->line == b->line;
+	return a->function == b->function && a->file == b->file && a->line == b->line &&
+	       a->first_line == b->first_line;
+}
+
+/* Strings interned. Without a file a line means nothing. -ENOMEM. */
+static int intern_frame_strings(struct profile *profile, const struct profile_frame *frame,
+				struct profile_frame *ret_frame)
+{
+	struct profile_frame interned = {.function = intern_string(profile, frame->function)};
+
+	if (!interned.function)
+		return -ENOMEM;
+	if (frame->file && *frame->file) {
+		interned.file = intern_string(profile, frame->file);
+		if (!interned.file)
+			return -ENOMEM;
+		interned.line = frame->line;
+		interned.first_line = frame->first_line;
+	}
+	*ret_frame = interned;
+	return 0;
 }
 
 /* The profile's only copy of a frame; NULL when out of memory. */
 static const struct profile_frame *intern_frame(struct profile *profile, const struct profile_frame *frame)
 {
-	struct profile_frame key = {.line = frame->line};
+	struct profile_frame key;
 	struct profile_frame *copy;
 	uint64_t hash;
 
-	key.function = intern_string(profile, frame->function);
-	key.file = frame->file ? intern_string(profile, frame->file) : NULL;
-	if (!key.function || (frame->file && !key.file))
+	if (intern_frame_strings(profile, frame, &key))
 		return NULL;
-	hash = hash_mix(hash_mix((uintptr_t)key.function, (uintptr_t)key.file), (uint64_t)key.line);
+	hash = hash_mix(hash_mix((uintptr_t)key.function, (uintptr_t)key.file),
+			(uint64_t)key.line << 32 ^ (uint32_t)key.first_line);
 	copy = table__find(&profile->frames, hash, frame_equal, &key);
 	if (copy)
 		return copy;
@@ -239,13 +117,13 @@ static bool stack_equal(const void *item, const void *key)
 	const struct profile_sample *a = item;
 	const struct profile_sample *b = key;
 
-	return a->domain == b->domain && a->n_frames == b->n_frames &&
+	return a->domain == b->domain && a->thread == b->thread && a->n_frames == b->n_frames &&
 	       (!a->n_frames || !memcmp(a->frames, b->frames, a->n_frames * sizeof(*a->frames)));
 }
 
 static uint64_t stack_hash(const struct profile_sample *stack)
 {
-	uint64_t hash = hash_mix(stack->domain, stack->n_frames);
+	uint64_t hash = hash_mix(hash_mix(stack->domain, (uintptr_t)stack->thread), stack->n_frames);
 	size_t i;
 
 	for (i = 0; i < stack->n_frames; i++)
@@ -273,20 +151,14 @@ static void *reserve_pointers(void *array, size_t *max, size_t n)
 	return grown;
 }
 
-static int intern_frames(struct profile *profile, const struct profile_frame *frames, size_t n_frames)
+static int reserve_scratch(struct profile *profile, size_t n_frames)
 {
 	const struct profile_frame **scratch;
-	size_t i;
 
 	scratch = reserve_pointers(profile->scratch, &profile->max_scratch, n_frames);
 	if (!scratch)
 		return -ENOMEM;
 	profile->scratch = scratch;
-	for (i = 0; i < n_frames; i++) {
-		profile->scratch[i] = intern_frame(profile, &frames[i]);
-		if (!profile->scratch[i])
-			return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -312,33 +184,104 @@ static struct profile_sample *new_sample(struct profile *profile, const struct p
 		memcpy(frames, key->frames, key->n_frames * sizeof(*frames));
 	*sample = *key;
 	sample->frames = frames;
+	sample->index = profile->n_samples;
 	table__insert(&profile->stacks, hash, sample);
 	profile->samples[profile->n_samples++] = sample;
 	return sample;
 }
 
-int profile__add(struct profile *profile, enum linger_domain domain, const struct profile_frame *frames,
-		 size_t n_frames, const uint64_t values[PROFILE_VALUES])
+/* The sample of the key's domain and thread and the frames in scratch; NULL when out of memory. */
+static struct profile_sample *find_or_add(struct profile *profile, struct profile_sample *key)
 {
-	struct profile_sample key = {.domain = domain, .n_frames = n_frames};
 	struct profile_sample *sample;
 	uint64_t hash;
-	int value;
-	int err;
 
-	err = intern_frames(profile, frames, n_frames);
-	if (err)
-		return err;
-	key.frames = profile->scratch;
-	hash = stack_hash(&key);
-	sample = table__find(&profile->stacks, hash, stack_equal, &key);
-	if (!sample)
-		sample = new_sample(profile, &key, hash);
-	if (!sample)
-		return -ENOMEM;
+	if (key->thread) {
+		key->thread = intern_string(profile, key->thread);
+		if (!key->thread)
+			return NULL;
+	}
+	key->frames = profile->scratch;
+	hash = stack_hash(key);
+	sample = table__find(&profile->stacks, hash, stack_equal, key);
+	return sample ? sample : new_sample(profile, key, hash);
+}
+
+static void add_values(struct profile_sample *sample, const uint64_t values[PROFILE_VALUES])
+{
+	int value;
+
 	for (value = 0; value < PROFILE_VALUES; value++)
 		sample->values[value] += values[value];
+}
+
+int profile__add(struct profile *profile, enum linger_domain domain, const char *thread,
+		 const struct profile_frame *frames, size_t n_frames, const uint64_t values[PROFILE_VALUES])
+{
+	struct profile_sample key = {.domain = domain, .thread = thread, .n_frames = n_frames};
+	struct profile_sample *sample;
+	size_t i;
+
+	if (reserve_scratch(profile, n_frames))
+		return -ENOMEM;
+	for (i = 0; i < n_frames; i++) {
+		profile->scratch[i] = intern_frame(profile, &frames[i]);
+		if (!profile->scratch[i])
+			return -ENOMEM;
+	}
+	sample = find_or_add(profile, &key);
+	if (!sample)
+		return -ENOMEM;
+	add_values(sample, values);
 	return 0;
+}
+
+/* The sample of a stack of any profile, as it is shown: without its thread and the first lines of its
+ * functions. NULL when out of memory. */
+static struct profile_sample *find_or_add_shown(struct profile *profile, const struct profile_sample *stack)
+{
+	struct profile_sample key = {.domain = stack->domain, .n_frames = stack->n_frames};
+	size_t i;
+
+	if (reserve_scratch(profile, stack->n_frames))
+		return NULL;
+	for (i = 0; i < stack->n_frames; i++) {
+		struct profile_frame shown = *stack->frames[i];
+
+		shown.first_line = 0;
+		profile->scratch[i] = intern_frame(profile, &shown);
+		if (!profile->scratch[i])
+			return NULL;
+	}
+	return find_or_add(profile, &key);
+}
+
+int profile__add_shown(struct profile *profile, const struct profile_sample *stack,
+		       const struct profile_sample **ret_sample)
+{
+	struct profile_sample *sample = find_or_add_shown(profile, stack);
+
+	if (!sample)
+		return -ENOMEM;
+	*ret_sample = sample;
+	return 0;
+}
+
+int profile__merge_threads(const struct profile *profile, struct profile *merged)
+{
+	struct profile_sample *sample;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < profile->n_samples; i++) {
+		sample = find_or_add_shown(merged, profile->samples[i]);
+		if (!sample)
+			return -ENOMEM;
+		add_values(sample, profile->samples[i]->values);
+	}
+	for (i = 0; i < profile->n_notes && !err; i++)
+		err = profile__add_note(merged, profile->notes[i]);
+	return err;
 }
 
 size_t profile__n_samples(const struct profile *profile)
@@ -363,17 +306,18 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 }
 
 /*
- * --- notes, life, names ----------------------------------------------------------------------------------
+ * --- notes, objects, life, names
+ * ----------------------------------------------------------------------------------
  */
 
 int profile__add_note(struct profile *profile, const char *text)
 {
-	char **notes = reallocarray(profile->notes, profile->n_notes + 1, sizeof(*notes));
+	const char **notes = reallocarray(profile->notes, profile->n_notes + 1, sizeof(*notes));
 
 	if (!notes)
 		return -ENOMEM;
 	profile->notes = notes;
-	notes[profile->n_notes] = strdup(text);
+	notes[profile->n_notes] = intern_string(profile, text);
 	if (!notes[profile->n_notes])
 		return -ENOMEM;
 	profile->n_notes++;
@@ -390,6 +334,49 @@ const char *profile__note(const struct profile *profile, size_t i)
 	return profile->notes[i];
 }
 
+int profile__add_object(struct profile *profile, const char *path, const char *build_id)
+{
+	struct profile_object *objects =
+		reallocarray(profile->objects, profile->n_objects + 1, sizeof(*objects));
+
+	if (!objects)
+		return -ENOMEM;
+	profile->objects = objects;
+	objects += profile->n_objects;
+	objects->path = intern_string(profile, path);
+	objects->build_id = intern_string(profile, build_id);
+	if (!objects->path || !objects->build_id)
+		return -ENOMEM;
+	profile->n_objects++;
+	return 0;
+}
+
+size_t profile__n_objects(const struct profile *profile)
+{
+	return profile->n_objects;
+}
+
+const struct profile_object *profile__object(const struct profile *profile, size_t i)
+{
+	return &profile->objects[i];
+}
+
+void profile__set_time(struct profile *profile, uint64_t time_ns, uint64_t duration_ns)
+{
+	profile->time_ns = time_ns;
+	profile->duration_ns = duration_ns;
+}
+
+uint64_t profile__time_ns(const struct profile *profile)
+{
+	return profile->time_ns;
+}
+
+uint64_t profile__duration_ns(const struct profile *profile)
+{
+	return profile->duration_ns;
+}
+
 struct profile *profile__new(void)
 {
 	return calloc(1, sizeof(struct profile));
@@ -397,18 +384,15 @@ struct profile *profile__new(void)
 
 void profile__free(struct profile *profile)
 {
-	size_t i;
-
 	if (!profile)
 		return;
-	for (i = 0; i < profile->n_notes; i++)
-		free(profile->notes[i]);
 	free(profile->notes);
 	free(profile->scratch);
 	free(profile->samples);
-	free(profile->stacks.slots);
-	free(profile->frames.slots);
-	free(profile->strings.slots);
+	free(profile->objects);
+	table__free(&profile->stacks);
+	table__free(&profile->frames);
+	table__free(&profile->strings);
 	arena__free(&profile->arena);
 	free(profile);
 }
@@ -447,4 +431,17 @@ const char *linger_domain__name(enum linger_domain domain)
 	};
 
 	return names[domain];
+}
+
+int linger_domain__parse(const char *name, enum linger_domain *ret_domain)
+{
+	int domain;
+
+	for (domain = 0; domain < LINGER_DOMAINS; domain++) {
+		if (!strcmp(name, linger_domain__name(domain))) {
+			*ret_domain = domain;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }

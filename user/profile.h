@@ -8,9 +8,10 @@
 #include "domain.h"
 
 /*
- * A profile: stacks with the four pprof values. Equal stacks of a domain are merged; frames are interned, so
- * a profile costs about a pointer per frame. It holds resolved names only and does no I/O. Frames of one
- * profile are equal exactly when their addresses are; samples stay where they are until the profile is freed.
+ * A profile: stacks with the four pprof values. Equal stacks of a domain and thread are merged; frames are
+ * interned, so a profile costs about a pointer per frame. It holds resolved names only and does no I/O.
+ * Frames and strings of one profile are equal exactly when their addresses are; samples stay where they are
+ * until the profile is freed.
  */
 
 enum profile_value {
@@ -25,13 +26,22 @@ struct profile_frame {
 	const char *function; /* UTF-8 */
 	const char *file;     /* UTF-8; NULL for frames that are not Python code: [unknown], [truncated] */
 	int line;             /* 0: unknown */
+	int first_line;       /* of the function; 0: unknown */
 };
 
 struct profile_sample {
 	enum linger_domain domain;
+	size_t index;                              /* profile__sample of it is this one */
+	const char *thread;                        /* its name, UTF-8; NULL: not known */
 	const struct profile_frame *const *frames; /* root first */
 	size_t n_frames;
 	uint64_t values[PROFILE_VALUES];
+};
+
+/* A file that the process runs. */
+struct profile_object {
+	const char *path;
+	const char *build_id; /* hexadecimal; empty: none */
 };
 
 struct profile;
@@ -39,14 +49,35 @@ struct profile;
 struct profile *profile__new(void);
 void profile__free(struct profile *profile);
 
-/* Adds values to the stack of these frames (root first; strings are copied). 0 or -ENOMEM. */
-int profile__add(struct profile *profile, enum linger_domain domain, const struct profile_frame *frames,
-		 size_t n_frames, const uint64_t values[PROFILE_VALUES]);
+/* Adds values to the stack of these frames (root first; strings are copied). A file without a name counts as
+ * none, and a frame without a file has no lines. 0 or -ENOMEM. */
+int profile__add(struct profile *profile, enum linger_domain domain, const char *thread,
+		 const struct profile_frame *frames, size_t n_frames, const uint64_t values[PROFILE_VALUES]);
+
+/*
+ * What people are shown has each stack once, whatever thread it ran in and wherever its functions begin: this
+ * adds the stack of any profile's sample in that form, without values if it is new. 0 or -ENOMEM.
+ */
+int profile__add_shown(struct profile *profile, const struct profile_sample *stack,
+		       const struct profile_sample **ret_sample);
+
+/* Adds all stacks of a profile in that form, with their values, and its notes. 0 or -ENOMEM. */
+int profile__merge_threads(const struct profile *profile, struct profile *merged);
 
 /* A line that every output carries where its format allows: losses, coverage, the target. 0 or -ENOMEM. */
 int profile__add_note(struct profile *profile, const char *text);
 size_t profile__n_notes(const struct profile *profile);
 const char *profile__note(const struct profile *profile, size_t i);
+
+/* The first is the interpreter's file. 0 or -ENOMEM. */
+int profile__add_object(struct profile *profile, const char *path, const char *build_id);
+size_t profile__n_objects(const struct profile *profile);
+const struct profile_object *profile__object(const struct profile *profile, size_t i);
+
+/* When the recording began, since 1970, and how long it took; 0: not known. */
+void profile__set_time(struct profile *profile, uint64_t time_ns, uint64_t duration_ns);
+uint64_t profile__time_ns(const struct profile *profile);
+uint64_t profile__duration_ns(const struct profile *profile);
 
 size_t profile__n_samples(const struct profile *profile);
 const struct profile_sample *profile__sample(const struct profile *profile, size_t i);
@@ -58,7 +89,8 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 const char *profile_value__name(enum profile_value value);
 int profile_value__parse(const char *name, enum profile_value *ret_value);
 
-/* "object", "raw", "mapping". */
+/* "object", "raw", "mapping"; linger_domain__parse returns -EINVAL for anything else. */
 const char *linger_domain__name(enum linger_domain domain);
+int linger_domain__parse(const char *name, enum linger_domain *ret_domain);
 
 #endif /* LINGER_PROFILE_H */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "python_code.h"
-#include "thread_path.h"
 
 /* --- finding the interpreter ------------------------------------------------------------------------- */
 
@@ -240,7 +239,7 @@ int python__check_started(const struct python *python, struct memory_reader *rea
 		error__hint(error, "try again when it has");
 		return -EAGAIN;
 	}
-	if (!thread_path__of_key(tss.key))
+	if (!thread_path__of_key(tss.key, python->thread_library))
 		return error__set(error, -EOPNOTSUPP,
 				  "failed to inspect Python %s: thread key %u makes no sense",
 				  python->version, tss.key);
@@ -345,10 +344,7 @@ static int inspect_mappings(const struct target *target, const struct target_map
 
 	if (err)
 		return err;
-	if (uses_musl(mappings, n))
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to inspect process %d: it uses musl libc, linger knows glibc",
-				  target__pid(target));
+	python->thread_library = uses_musl(mappings, n) ? THREADS_OF_MUSL : THREADS_OF_GLIBC;
 	code = python_code__new(python->image);
 	if (!code)
 		return error__set(error, -ENOMEM, "failed to inspect '%s': out of memory", python->path);

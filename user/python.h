@@ -11,6 +11,7 @@
 #include "memory_reader.h"
 #include "py_layouts.h"
 #include "target.h"
+#include "thread_path.h"
 #include "trace.h"
 
 /* Which allocator serves the object domain. */
@@ -31,7 +32,8 @@ struct python {
 	int minor;
 	struct py_layout layout;
 	struct py_runtime_layout runtime;
-	uint64_t finalizing;     /* run-time address of what is not 0 once it takes itself down */
+	uint64_t finalizing; /* run-time address of what is not 0 once it takes itself down */
+	enum thread_library thread_library;
 	uint64_t thread_key;     /* run-time address of the struct py_tss of the thread states */
 	uint64_t current_tstate; /* run-time address of the pointer to the GIL holder's thread state; 0: not
 				    used */

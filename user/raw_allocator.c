@@ -15,7 +15,7 @@ static const struct {
 	const char *symbol, *name;
 } signatures[] = {
 	{"mallctl", "jemalloc"},           {"tc_version", "tcmalloc"},  {"mi_version", "mimalloc"},
-	{"gnu_get_libc_version", "glibc"}, {"__malloc_donate", "musl"},
+	{"gnu_get_libc_version", "glibc"}, {"__dls2b", "musl"},
 };
 
 static const char *identify(const struct elf_image *image)

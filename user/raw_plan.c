@@ -84,12 +84,14 @@ static int plan_function(struct elf_image *image, struct decoder *decoder, const
 	const struct insn *insns;
 	const uint8_t *bytes;
 	struct raw_site site;
-	uint64_t address;
+	uint64_t size;
 	long n;
 
-	if (elf_image__symbol(image, function->name, &address, NULL) ||
-	    elf_image__function_at(image, address, &bounds) || bounds.start != address ||
-	    elf_image__code(image, &bounds, &bytes))
+	/* By its symbol: musl's unwind table, where it has one, leaves most functions out. */
+	if (elf_image__symbol(image, function->name, &bounds.start, &size))
+		return -ENOENT;
+	bounds.end = bounds.start + size;
+	if (elf_image__code(image, &bounds, &bytes))
 		return -ENOENT;
 	n = decoder__run_prefix(decoder, bytes, bounds.end - bounds.start, bounds.start, &insns);
 	if (n <= 0)

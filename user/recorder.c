@@ -423,8 +423,24 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 	return 0;
 }
 
+/* When the recording began, as people count time. */
+static uint64_t started_realtime_ns(const struct recorder *recorder)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec - (now_ns() - recorder->started_ns);
+}
+
 int recorder__profile(const struct recorder *recorder, struct profile *profile)
 {
+	const char *build_id = elf_image__build_id(recorder->python.image);
+	uint64_t end_ns = recorder->stopped_ns ? recorder->stopped_ns : now_ns();
+	int err = profile__add_object(profile, recorder->python.path, build_id);
+
+	profile__set_time(profile, started_realtime_ns(recorder), end_ns - recorder->started_ns);
+	if (err)
+		return err;
 	return snapshot__profile(recorder->session, recorder->mappings, recorder->names, recorder->domains,
 				 profile);
 }

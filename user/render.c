@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "render.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct renderer *const renderers[] = {
 	&render_folded,
 	&render_svg,
 	&render_text,
+	&render_pprof,
 };
 
 #define N_RENDERERS (sizeof(renderers) / sizeof(*renderers))
@@ -33,4 +35,22 @@ const struct renderer *renderer__by_path(const char *path)
 			return renderers[i];
 	}
 	return NULL;
+}
+
+int renderer__render(const struct renderer *renderer, const struct profile *profile, enum profile_value value,
+		     FILE *out)
+{
+	struct profile *merged;
+	int err;
+
+	if (renderer->by_thread)
+		return renderer->render(profile, value, out);
+	merged = profile__new();
+	if (!merged)
+		return -ENOMEM;
+	err = profile__merge_threads(profile, merged);
+	if (!err)
+		err = renderer->render(merged, value, out);
+	profile__free(merged);
+	return err;
 }

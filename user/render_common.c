@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REPLACEMENT 0xfffd
+#define VIA "  via "
 #define ELLIPSIS "\xe2\x80\xa6"
 
 /*
@@ -212,6 +213,71 @@ void render_frame_fitted(FILE *out, const struct profile_frame *frame, size_t co
 }
 
 /*
+ * --- the place of a stack --------------------------------------------------------------------------------
+ */
+
+/* Whether a path has a directory lib/python3.N, or python3.Nt of a free-threaded build. */
+static bool in_standard_library(const char *file)
+{
+	static const char prefix[] = "/lib/python3.";
+	const char *at = file;
+
+	while ((at = strstr(at, prefix))) {
+		at += sizeof(prefix) - 1;
+		at += strspn(at, "0123456789");
+		at += *at == 't';
+		if (*at == '/')
+			return true;
+	}
+	return false;
+}
+
+static bool is_library(const struct profile_frame *frame)
+{
+	return !frame->file || strstr(frame->file, "/site-packages/") ||
+	       strstr(frame->file, "/dist-packages/") ||
+	       !strncmp(frame->file, "<frozen ", strlen("<frozen ")) || in_standard_library(frame->file);
+}
+
+/* The innermost frame of the program's own code; of all code when it has none on this stack. */
+static const struct profile_frame *place_of(const struct profile_sample *sample)
+{
+	size_t i = sample->n_frames;
+
+	while (i--)
+		if (!is_library(sample->frames[i]))
+			return sample->frames[i];
+	return sample->frames[sample->n_frames - 1];
+}
+
+void render_place(FILE *out, const struct profile_sample *stack, size_t indent, size_t columns)
+{
+	const struct profile_frame *place;
+	const struct profile_frame *innermost;
+
+	if (!stack->n_frames) {
+		fputs("[no stack]\n", out);
+		return;
+	}
+	place = place_of(stack);
+	innermost = stack->frames[stack->n_frames - 1];
+	render_frame_fitted(out, place, columns - indent, render_put_utf8);
+	putc('\n', out);
+	if (place == innermost)
+		return;
+	fprintf(out, "%*s" VIA, (int)indent, "");
+	render_frame_fitted(out, innermost, columns - indent - strlen(VIA), render_put_utf8);
+	putc('\n', out);
+}
+
+void render_note(FILE *out, const char *note)
+{
+	fputs("note: ", out);
+	render_string(out, note, render_put_utf8);
+	putc('\n', out);
+}
+
+/*
  * --- numbers ---------------------------------------------------------------------------------------------
  */
 
@@ -232,11 +298,11 @@ const char *render_bytes(uint64_t bytes, char buffer[static RENDER_NUMBER_BYTES]
 	return buffer;
 }
 
-const char *render_count(uint64_t count, char buffer[static RENDER_NUMBER_BYTES])
+/* With commas; at most 26 characters. */
+static void render_digits(uint64_t count, char *end)
 {
 	char digits[24];
 	int n = snprintf(digits, sizeof(digits), "%" PRIu64, count);
-	char *end = buffer;
 	int i;
 
 	for (i = 0; i < n; i++) {
@@ -245,7 +311,32 @@ const char *render_count(uint64_t count, char buffer[static RENDER_NUMBER_BYTES]
 		*end++ = digits[i];
 	}
 	*end = '\0';
+}
+
+const char *render_count(uint64_t count, char buffer[static RENDER_NUMBER_BYTES])
+{
+	render_digits(count, buffer);
 	return buffer;
+}
+
+const char *render_change(int64_t change, char buffer[static RENDER_NUMBER_BYTES])
+{
+	uint64_t size = change < 0 ? -(uint64_t)change : (uint64_t)change;
+
+	if (!change)
+		return render_count(0, buffer);
+	buffer[0] = change < 0 ? '-' : '+';
+	/* A sign, 19 digits and 6 commas leave room. */
+	render_digits(size, buffer + 1);
+	return buffer;
+}
+
+void render_amount(FILE *out, uint64_t bytes, uint64_t blocks)
+{
+	char human[RENDER_NUMBER_BYTES], exact[RENDER_NUMBER_BYTES], count[RENDER_NUMBER_BYTES];
+
+	fprintf(out, "%s (%s %s) in %s %s", render_bytes(bytes, human), render_count(bytes, exact),
+		bytes == 1 ? "byte" : "bytes", render_count(blocks, count), blocks == 1 ? "block" : "blocks");
 }
 
 double render_share(uint64_t part, uint64_t whole)
@@ -254,7 +345,8 @@ double render_share(uint64_t part, uint64_t whole)
 }
 
 /*
- * --- values and samples ----------------------------------------------------------------------------------
+ * --- values, samples and pairs
+ * ----------------------------------------------------------------------------------
  */
 
 const char *render_value_text(enum profile_value value)
@@ -282,6 +374,13 @@ enum profile_value render_value_bytes(enum profile_value value)
 enum profile_value render_value_blocks(enum profile_value value)
 {
 	return value_is_inuse(value) ? PROFILE_INUSE_OBJECTS : PROFILE_ALLOC_OBJECTS;
+}
+
+enum profile_value render_value_other(enum profile_value value)
+{
+	enum profile_value bytes = render_value_bytes(value);
+
+	return value == bytes ? render_value_blocks(value) : bytes;
 }
 
 static int compare_frames(const struct profile_frame *a, const struct profile_frame *b)
@@ -331,6 +430,30 @@ int render_samples(const struct profile *profile, enum linger_domain domain, enu
 	}
 	qsort(samples, n, sizeof(*samples), render_compare_stacks);
 	*ret_samples = samples;
+	*ret_n = n;
+	return 0;
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+	const struct profile_pair *const *left = a, *const *right = b;
+
+	return render_compare_stacks(&(*left)->stack, &(*right)->stack);
+}
+
+int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
+		 const struct profile_pair ***ret_pairs, size_t *ret_n)
+{
+	const struct profile_pair **pairs = malloc((profile_diff__n_pairs(diff) + 1) * sizeof(*pairs));
+	size_t n = 0;
+
+	if (!pairs)
+		return -ENOMEM;
+	for (size_t i = 0; i < profile_diff__n_pairs(diff); i++)
+		if (profile_diff__pair(diff, i)->stack->domain == domain)
+			pairs[n++] = profile_diff__pair(diff, i);
+	qsort(pairs, n, sizeof(*pairs), compare_pairs);
+	*ret_pairs = pairs;
 	*ret_n = n;
 	return 0;
 }

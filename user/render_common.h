@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "profile.h"
+#include "profile_diff.h"
 
 /*
  * What the renderers share: clean text, numbers for people, and the order of samples.
@@ -29,10 +30,23 @@ void render_frame(FILE *out, const struct profile_frame *frame, render_put *put)
 /* The same in at most so many columns: leading directories go first, then the end of what is left. */
 void render_frame_fitted(FILE *out, const struct profile_frame *frame, size_t columns, render_put *put);
 
-/* "12.3 MiB" and "12,345,678", written to the buffer and returned. */
+/*
+ * The place to look at first, and a line end: the innermost frame of the program's own code. When the
+ * allocation happened deeper, in a library, a second line, indented, says where. Both end at so many columns.
+ */
+void render_place(FILE *out, const struct profile_sample *stack, size_t indent, size_t columns);
+
+/* "note: ..." and a line end. */
+void render_note(FILE *out, const char *note);
+
+/* "12.3 MiB" and "12,345,678", written to the buffer and returned; of a change "+12,345", "-12,345", "0". */
 #define RENDER_NUMBER_BYTES 32
 const char *render_bytes(uint64_t bytes, char buffer[static RENDER_NUMBER_BYTES]);
 const char *render_count(uint64_t count, char buffer[static RENDER_NUMBER_BYTES]);
+const char *render_change(int64_t change, char buffer[static RENDER_NUMBER_BYTES]);
+
+/* "12.3 MiB (12,345,678 bytes) in 1,234 blocks" */
+void render_amount(FILE *out, uint64_t bytes, uint64_t blocks);
 
 /* In per cent; 0 of nothing. */
 double render_share(uint64_t part, uint64_t whole);
@@ -44,6 +58,9 @@ const char *render_value_text(enum profile_value value);
 enum profile_value render_value_bytes(enum profile_value value);
 enum profile_value render_value_blocks(enum profile_value value);
 
+/* The bytes of blocks, the blocks of bytes. */
+enum profile_value render_value_other(enum profile_value value);
+
 /* Orders stacks by name from the root; a stack comes before those that continue it. For qsort of pointers. */
 int render_compare_stacks(const void *a, const void *b);
 
@@ -52,6 +69,10 @@ int render_compare_stacks(const void *a, const void *b);
  */
 int render_samples(const struct profile *profile, enum linger_domain domain, enum profile_value value,
 		   const struct profile_sample ***ret_samples, size_t *ret_n);
+
+/* All pairs of a domain, in that order; free() the array. */
+int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
+		 const struct profile_pair ***ret_pairs, size_t *ret_n);
 
 /* 0, or -EIO when anything written to the stream was lost. */
 int render_finish(FILE *out);

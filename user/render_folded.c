@@ -40,23 +40,30 @@ static void fold_frame(FILE *out, const struct profile_frame *frame)
 	render_frame(out, frame, as_word ? put_folded_word : put_folded);
 }
 
+static void fold_stack(FILE *out, const struct profile_sample *stack)
+{
+	size_t i;
+
+	fprintf(out, "[%s]", linger_domain__name(stack->domain));
+	for (i = 0; i < stack->n_frames; i++) {
+		putc_unlocked(';', out);
+		fold_frame(out, stack->frames[i]);
+	}
+}
+
 static int fold_domain(const struct profile *profile, enum linger_domain domain, enum profile_value value,
 		       FILE *out)
 {
 	const struct profile_sample **samples;
 	size_t n_samples;
-	size_t i, j;
+	size_t i;
 	int err;
 
 	err = render_samples(profile, domain, value, &samples, &n_samples);
 	if (err)
 		return err;
 	for (i = 0; i < n_samples; i++) {
-		fprintf(out, "[%s]", linger_domain__name(domain));
-		for (j = 0; j < samples[i]->n_frames; j++) {
-			putc_unlocked(';', out);
-			fold_frame(out, samples[i]->frames[j]);
-		}
+		fold_stack(out, samples[i]);
 		fprintf(out, " %" PRIu64 "\n", samples[i]->values[value]);
 	}
 	free(samples);
@@ -76,8 +83,44 @@ static int fold(const struct profile *profile, enum profile_value value, FILE *o
 	return render_finish(out);
 }
 
+/* `stack before after`, as difffolded.pl writes it; only what changed. */
+static int fold_domain_diff(const struct profile_diff *diff, enum linger_domain domain,
+			    enum profile_value value, FILE *out)
+{
+	const struct profile_pair **pairs;
+	size_t n_pairs;
+	size_t i;
+	int err;
+
+	err = render_pairs(diff, domain, &pairs, &n_pairs);
+	if (err)
+		return err;
+	for (i = 0; i < n_pairs; i++) {
+		if (!profile_pair__change(pairs[i], value))
+			continue;
+		fold_stack(out, pairs[i]->stack);
+		fprintf(out, " %" PRIu64 " %" PRIu64 "\n", pairs[i]->before[value], pairs[i]->after[value]);
+	}
+	free(pairs);
+	return 0;
+}
+
+static int fold_diff(const struct profile_diff *diff, enum profile_value value, FILE *out)
+{
+	int domain;
+	int err;
+
+	for (domain = 0; domain < LINGER_DOMAINS; domain++) {
+		err = fold_domain_diff(diff, domain, value, out);
+		if (err)
+			return err;
+	}
+	return render_finish(out);
+}
+
 const struct renderer render_folded = {
 	.name = "folded",
 	.suffix = ".folded",
 	.render = fold,
+	.render_diff = fold_diff,
 };

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The summary for a terminal: a table for each domain with its largest stacks, in 100 columns. A row names
- * the place to look at first: the innermost frame of the program's own code. When the allocation happened
- * deeper, in a library, the line below says where.
+ * The summary for a terminal: a table for each domain with its largest stacks, in 100 columns.
  */
 #include "render.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "render_common.h"
 
 #define TOP_STACKS 20
 #define COLUMNS 100
 #define NUMBERS_COLUMNS 48 /* of a row, before the name */
-#define VIA "  via "
 
 /* One domain: its stacks in the order of the table, and what its shares are shares of. */
 struct table {
@@ -27,44 +22,6 @@ struct table {
 	size_t n_rows; /* how many of them get a row of their own */
 	uint64_t total;
 };
-
-/*
- * --- frames ----------------------------------------------------------------------------------------------
- */
-
-/* Whether a path has a directory lib/python3.N, or python3.Nt of a free-threaded build. */
-static bool in_standard_library(const char *file)
-{
-	static const char prefix[] = "/lib/python3.";
-	const char *at = file;
-
-	while ((at = strstr(at, prefix))) {
-		at += sizeof(prefix) - 1;
-		at += strspn(at, "0123456789");
-		at += *at == 't';
-		if (*at == '/')
-			return true;
-	}
-	return false;
-}
-
-static bool is_library(const struct profile_frame *frame)
-{
-	return !frame->file || strstr(frame->file, "/site-packages/") ||
-	       strstr(frame->file, "/dist-packages/") ||
-	       !strncmp(frame->file, "<frozen ", strlen("<frozen ")) || in_standard_library(frame->file);
-}
-
-/* The innermost frame of the program's own code; of all code when it has none on this stack. */
-static const struct profile_frame *place_of(const struct profile_sample *sample)
-{
-	size_t i = sample->n_frames;
-
-	while (i--)
-		if (!is_library(sample->frames[i]))
-			return sample->frames[i];
-	return sample->frames[sample->n_frames - 1];
-}
 
 /*
  * --- rows ------------------------------------------------------------------------------------------------
@@ -82,23 +39,8 @@ static void put_numbers(const struct table *table, const uint64_t values[PROFILE
 
 static void put_row(const struct table *table, const struct profile_sample *sample, FILE *out)
 {
-	const struct profile_frame *place;
-	const struct profile_frame *innermost;
-
 	put_numbers(table, sample->values, out);
-	if (!sample->n_frames) {
-		fputs("[no stack]\n", out);
-		return;
-	}
-	place = place_of(sample);
-	innermost = sample->frames[sample->n_frames - 1];
-	render_frame_fitted(out, place, COLUMNS - NUMBERS_COLUMNS, render_put_utf8);
-	putc('\n', out);
-	if (place == innermost)
-		return;
-	fprintf(out, "%*s" VIA, NUMBERS_COLUMNS, "");
-	render_frame_fitted(out, innermost, COLUMNS - NUMBERS_COLUMNS - strlen(VIA), render_put_utf8);
-	putc('\n', out);
+	render_place(out, sample, NUMBERS_COLUMNS, COLUMNS);
 }
 
 /* One row for all stacks from the first one on. */
@@ -196,11 +138,8 @@ static int put_profile(const struct profile *profile, enum profile_value value, 
 	}
 	if (!profile__n_samples(profile))
 		fputs("no allocations in this profile\n\n", out);
-	for (i = 0; i < profile__n_notes(profile); i++) {
-		fputs("note: ", out);
-		render_string(out, profile__note(profile, i), render_put_utf8);
-		putc('\n', out);
-	}
+	for (i = 0; i < profile__n_notes(profile); i++)
+		render_note(out, profile__note(profile, i));
 	return render_finish(out);
 }
 
@@ -208,4 +147,5 @@ const struct renderer render_text = {
 	.name = "text",
 	.suffix = ".txt",
 	.render = put_profile,
+	.render_diff = render_text_diff,
 };

@@ -77,6 +77,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.tstate_thread_id = options->python->runtime.thread_id,
 		.finalizing = options->python->finalizing,
 		.thread_key = options->python->thread_key,
+		.thread_library = options->python->thread_library,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
 		.py = options->python->layout,

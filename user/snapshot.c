@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "drops.h"
-
-#define NATIVE_NAME_BYTES (LINGER_THREAD_NAME_BYTES + 32)
+#include "utf8.h"
 
 /* --- values of one stack ----------------------------------------------------------------------------- */
 
@@ -99,9 +99,17 @@ static bool is_empty(const uint64_t values[PROFILE_VALUES])
 	return !values[PROFILE_ALLOC_OBJECTS] && !values[PROFILE_INUSE_OBJECTS];
 }
 
-/* The frames of a stack, root first; `native` has room for the name of a thread without Python. */
-static size_t resolve(const struct session_pools *pools, const struct code_names *names, uint32_t id,
-		      struct profile_frame frames[LINGER_MAX_FRAMES + 1], char native[NATIVE_NAME_BYTES])
+/* A stack as the profile wants it; the strings live as long as this and the code names. */
+struct resolved {
+	char thread[LINGER_THREAD_NAME_BYTES + 1];
+	char native[LINGER_THREAD_NAME_BYTES +
+		    32]; /* what stands for the frames of a thread without Python */
+	struct profile_frame frames[LINGER_MAX_FRAMES + 1]; /* root first */
+	size_t n_frames;
+};
+
+static size_t resolve_frames(const struct session_pools *pools, const struct code_names *names, uint32_t id,
+			     struct profile_frame frames[LINGER_MAX_FRAMES + 1], const char *native)
 {
 	const struct linger_stack *stack = &pools->stacks[id];
 	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
@@ -111,7 +119,6 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
 		return n;
 	}
-	snprintf(native, NATIVE_NAME_BYTES, "[native thread %.*s]", LINGER_THREAD_NAME_BYTES, stack->thread);
 	if (stack->truncated)
 		frames[n++] = (struct profile_frame){.function = "[truncated]"};
 	for (size_t i = stack->n_frames; i-- > 0;)
@@ -123,11 +130,20 @@ static size_t resolve(const struct session_pools *pools, const struct code_names
 	return n;
 }
 
+static void resolve(const struct session_pools *pools, const struct code_names *names, uint32_t id,
+		    struct resolved *to)
+{
+	memcpy(to->thread, pools->stacks[id].thread, LINGER_THREAD_NAME_BYTES);
+	to->thread[LINGER_THREAD_NAME_BYTES] = 0;
+	utf8__repair(to->thread);
+	snprintf(to->native, sizeof(to->native), "[native thread %s]", to->thread);
+	to->n_frames = resolve_frames(pools, names, id, to->frames, to->native);
+}
+
 static int add_stacks(const struct session_pools *pools, const struct mappings *mappings,
 		      const struct code_names *names, uint32_t domains, struct profile *profile)
 {
-	struct profile_frame frames[LINGER_MAX_FRAMES + 1];
-	char native[NATIVE_NAME_BYTES];
+	struct resolved stack;
 	int err = 0;
 
 	for (uint32_t id = 0; id < session_pools__n_stacks(pools) && !err; id++) {
@@ -140,9 +156,11 @@ static int add_stacks(const struct session_pools *pools, const struct mappings *
 			block_values(&pools->stacks[id], values);
 		else
 			mapping_values(mappings, id, values);
-		if (!is_empty(values))
-			err = profile__add(profile, domain, frames, resolve(pools, names, id, frames, native),
-					   values);
+		if (is_empty(values))
+			continue;
+		resolve(pools, names, id, &stack);
+		err = profile__add(profile, domain, stack.thread[0] ? stack.thread : NULL, stack.frames,
+				   stack.n_frames, values);
 	}
 	return err;
 }
@@ -166,7 +184,7 @@ static int add_drops(const struct linger_counters *c, enum linger_domain domain,
 		if (!c->dropped[reason])
 			continue;
 		snprintf(name, sizeof(name), "[dropped: %s]", drop__name(reason));
-		err = profile__add(profile, domain, &frame, 1, values);
+		err = profile__add(profile, domain, NULL, &frame, 1, values);
 	}
 	return err;
 }

@@ -47,3 +47,30 @@ char *utf8__from_python(const void *characters, size_t n, uint8_t kind)
 	*to = 0;
 	return text;
 }
+
+/* Bytes of the character that begins at text; 0 if none does. Overlong forms and surrogates are none. */
+static size_t character_bytes(const unsigned char *text)
+{
+	size_t n = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+	if (text[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+void utf8__repair(char *text)
+{
+	while (*text) {
+		size_t n = character_bytes((const unsigned char *)text);
+
+		if (!n)
+			*text = '?';
+		text += n ? n : 1;
+	}
+}

@@ -9,4 +9,7 @@
  * beyond Unicode become U+FFFD. A new string, NULL when memory is short. */
 char *utf8__from_python(const void *characters, size_t n, uint8_t kind);
 
+/* Replaces every byte that is not part of a UTF-8 character by a question mark. */
+void utf8__repair(char *text);
+
 #endif /* LINGER_UTF8_H */

@@ -7,10 +7,12 @@ import sys
 import common
 import cost
 import peers
+import pprof
+import raw
 import rss
 import start
 
-PARTS = {"cost": cost.run, "start": start.run, "rss": rss.run, "peers": peers.run}
+PARTS = {"cost": cost.run, "start": start.run, "rss": rss.run, "pprof": pprof.run, "peers": peers.run, "raw": raw.run}
 
 
 def main() -> int:

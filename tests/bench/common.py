@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINGER = pathlib.Path(os.environ.get("LINGER", ROOT / "build/linger"))
 COUNT_ONLY = ROOT / "build/bench/count_only"
 JSON_LOOP = ROOT / "tests/bench/json_loop.py"
+NUMPY_LOOP = ROOT / "tests/bench/numpy_loop.py"
 SERVICE = ROOT / "tests/demo/service.py"
 PYTHON = os.environ.get("BENCH_PYTHON", "/usr/bin/python3")
 
@@ -122,8 +123,10 @@ class Child:
 class JsonLoop(Child):
     """json_loop.py; its rate between two times comes from the lines that it prints."""
 
+    script = JSON_LOOP
+
     def __init__(self, python: list, depth: int = 6) -> None:
-        super().__init__([*python, JSON_LOOP, depth, 3600])
+        super().__init__([*python, self.script, depth, 3600])
 
     def until_ready(self) -> None:
         self.wait_for(r"^[\d.]+ \d+ ")
@@ -136,13 +139,19 @@ class JsonLoop(Child):
     def rate(self, start: float, end: float) -> float:
         inside = [tick for tick in self.ticks() if start <= tick[0] <= end]
         if len(inside) < 2:
-            raise Failed(f"the JSON loop printed fewer than two lines in {end - start:.1f} s: {self.tail()}")
+            raise Failed(f"the loop printed fewer than two lines in {end - start:.1f} s: {self.tail()}")
         return (inside[-1][1] - inside[0][1]) / (inside[-1][0] - inside[0][0])
 
     def measure(self, seconds: float) -> float:
         start = time.monotonic()
         time.sleep(seconds)
         return self.rate(start, time.monotonic())
+
+
+class NumpyLoop(JsonLoop):
+    """numpy_loop.py: it prints the same lines."""
+
+    script = NUMPY_LOOP
 
 
 class Service(Child):

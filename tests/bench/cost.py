@@ -22,19 +22,19 @@ def per_iteration_ns(rate: float) -> float:
     return 1e9 / rate
 
 
-def linger_round(loop: common.JsonLoop) -> tuple[float, float]:
+def linger_round(loop: common.JsonLoop, domain: str = "object") -> tuple[float, float]:
     """Rate, and events per iteration."""
-    with common.scratch() as folder, common.Recording(loop.pid, folder, "--mode", "exact") as recording:
+    with common.scratch() as folder, common.Recording(loop.pid, folder, "--domain", domain) as recording:
         rate = loop.rate(*stretch())
         until = time.monotonic()
-        counted = recording.finish()["domains"]["object"]
+        counted = recording.finish()["domains"][domain]
     events = counted["seen_allocs"] + counted["seen_frees"]
     return rate, events / (rate * (until - recording.ready))
 
 
-def count_only_round(loop: common.JsonLoop) -> tuple[float, float]:
+def count_only_round(loop: common.JsonLoop, options: tuple = ()) -> tuple[float, float]:
     duration = SECONDS + 1
-    with common.Child([common.COUNT_ONLY, "-p", loop.pid, "-d", duration]) as counter:
+    with common.Child([common.COUNT_ONLY, *options, "-p", loop.pid, "-d", duration]) as counter:
         # It says nothing when it starts to count: look only at what lies well inside its time.
         time.sleep(1)
         rate = loop.rate(*stretch(duration - 1 - 2 * SETTLE_SECONDS))
@@ -89,8 +89,7 @@ def measure(found: dict) -> dict[str, list[tuple[float, float]]]:
     return results
 
 
-def run() -> None:
-    results = measure(tools())
+def report(title: str, results: dict[str, list[tuple[float, float]]]) -> None:
     if not results:
         return
     events = {name: common.median([pair[1] for pair in pairs]) for name, pairs in results.items()}
@@ -103,4 +102,8 @@ def run() -> None:
         ratio = f"{common.median(values) / base:.2f}" if base else "not measured"
         rows.append([name, f"{events[name]:.0f}", common.spread(values), ratio])
     heads = ["tool", "events per iteration", "ns per event (smallest-largest)", "relative to count only"]
-    common.table("Cost per event, JSON loop, stacks of 20 frames", heads, rows)
+    common.table(title, heads, rows)
+
+
+def run() -> None:
+    report("Cost per event, JSON loop, stacks of 20 frames", measure(tools()))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import bpftrace_tool
 import common
+import memleak_tool
 
 ROUNDS = 3
 SECONDS = 2.0
@@ -47,14 +48,6 @@ def linger(mode: str) -> Callable:
 @contextlib.contextmanager
 def bpftrace(pid: int) -> Iterator[None]:
     with bpftrace_tool.Bpftrace(pid) as tracer:
-        yield
-        tracer.end()
-
-
-@contextlib.contextmanager
-def memleak(pid: int) -> Iterator[None]:
-    with common.Child(["memleak-bpfcc", "-p", pid, "1"]) as tracer:
-        tracer.wait_for("^.* Top .* stacks with outstanding")
         yield
         tracer.end()
 
@@ -115,14 +108,8 @@ def memray_peers(folder: str) -> list[Peer]:
 
 
 def memleak_peers() -> list[Peer]:
-    if not shutil.which("memleak-bpfcc"):
-        common.skip("bcc memleak: not installed (bpfcc-tools)")
-        return []
-    headers = pathlib.Path("/lib/modules", os.uname().release, "build")
-    if not headers.exists() and not pathlib.Path("/sys/kernel/kheaders.tar.xz").exists():
-        common.skip("bcc memleak: needs the running kernel's headers, which are not installed")
-        return []
-    return [Peer("bcc memleak (libc only)", attach=memleak)]
+    name, attach = memleak_tool.find()
+    return [Peer(f"{name} (libc only)", attach=attach)] if attach else []
 
 
 def find_peers(folder: str) -> list[Peer]:

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-#   run.sh [cost] [start] [rss] [peers]     all of them when none is named; root
+#   run.sh [cost] [start] [rss] [pprof] [peers] [raw]     all of them when none is named; root
 #
-# Markdown on stdout, progress on stderr. BENCH_PYTHON and LINGER name another interpreter and another build.
+# Markdown on stdout, progress on stderr. BENCH_PYTHON and LINGER name another interpreter and another build,
+# MEMLEAK bcc's memleak (a command) where it is not in its usual place.
 set -eu
 [ "$(id -u)" = 0 ] || { echo "bench: recording another process needs root" >&2; exit 1; }
 cd "$(dirname "$0")/../.."

@@ -10,6 +10,7 @@ from linger import LINGER
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "interpreters(*ids): the only interpreters that this test runs on")
+    config.addinivalue_line("markers", "needs_ctypes: the target uses ctypes")
 
 
 def pytest_sessionstart(session):
@@ -19,8 +20,10 @@ def pytest_sessionstart(session):
         pytest.exit("no %s: run make first" % LINGER, returncode=1)
 
 
-def parameter(interpreter):
+def parameter(interpreter, needs_ctypes):
     reason = interpreter.missing
+    if not reason and needs_ctypes and not interpreter.has_ctypes:
+        reason = "built without ctypes"
     if not reason and not interpreter.supported:
         reason = "CPython %d.%d is not supported; test_cli.py sees to it that linger says so" % interpreter.version[:2]
     marks = [pytest.mark.skip(reason=reason)] if reason else []
@@ -33,7 +36,8 @@ def pytest_generate_tests(metafunc):
         return
     only = metafunc.definition.get_closest_marker("interpreters")
     chosen = [i for i in all_interpreters() if only is None or i.id in only.args]
-    metafunc.parametrize("interpreter", map(parameter, chosen))
+    needs_ctypes = metafunc.definition.get_closest_marker("needs_ctypes") is not None
+    metafunc.parametrize("interpreter", [parameter(i, needs_ctypes) for i in chosen])
 
 
 @pytest.fixture

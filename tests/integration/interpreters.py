@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional, Tuple
 
@@ -25,6 +25,7 @@ class Interpreter:
     version: Tuple[int, ...] = ()
     elf: str = ""  # the file that holds the allocator
     missing: Optional[str] = None  # why it cannot be run
+    has_ctypes: bool = True
 
     @property
     def supported(self):
@@ -82,6 +83,13 @@ def suite(name):
     return describe(name, ("chroot", str(root), "/usr/bin/python3"), str(root))
 
 
+def musl():
+    program = CACHE / "musl" / "python"
+    if not (CACHE / "musl" / ".done").exists():
+        return Interpreter("musl", "static", missing="no %s: tests/setup/musl.sh could not build it" % program)
+    return replace(describe("musl", (str(program),)), has_ctypes=False)
+
+
 def compile_embedding(source, program, version):
     """Compiled aside and moved: another test run may have the old one in execution."""
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
@@ -118,7 +126,7 @@ def pyenv():
 
 @functools.lru_cache(maxsize=None)
 def all_interpreters():
-    return [system(), embedded(), *map(suite, SUITES), *pyenv()]
+    return [system(), embedded(), *map(suite, SUITES), musl(), *pyenv()]
 
 
 def find(name):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
-from interpreters import Interpreter, TESTS, clean_environment
+from interpreters import BUILD, Interpreter, TESTS, clean_environment
 
 LINGER = TESTS.parent / "build" / "linger"
 RECORDING = "linger: recording"
@@ -62,7 +62,7 @@ def installed_targets(root):
     folder = tempfile.mkdtemp(prefix="linger-targets-", dir=os.path.join(root, "tmp"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.chmod(folder, 0o755)
-    for source in (TESTS / "targets").glob("*.py"):
+    for source in [*(TESTS / "targets").glob("*.py"), *BUILD.glob("*.so")]:
         os.chmod(shutil.copy(source, folder), 0o644)
     return folder
 
@@ -200,8 +200,7 @@ def check_identity(stats, profile, value):
         if profile:
             assert profile.total(name) == domain[BOOKS[value]], (name, domain)
             check_drops(profile.drops.get(name, {}), dropped, value)
-    if "object" in stats["domains"]:
-        domain = stats["domains"]["object"]
+    for domain in (stats["domains"][name] for name in ("object", "raw") if name in stats["domains"]):
         # A block that is handed out again was freed, seen or not.
         freed = domain["seen_frees"] - domain["unmatched_frees"] + domain.get("missed_frees", 0)
         assert domain["live_blocks"] == domain["alloc_blocks"] - freed, domain
@@ -240,7 +239,8 @@ class Recording:
         """Waits until it has ended, reads what it wrote, and holds it to the accounting identity."""
         status = self.process.wait(TIMEOUT_S)
         assert status == 0, "linger ended with status %d: %s" % (status, self.said())
-        self.output = self.output_path.read_text()
+        data = self.output_path.read_bytes()
+        self.output = data if self.form == "pprof" else data.decode()
         self.profile = parse_folded(self.output) if self.form == "folded" else None
         self.stats = json.loads(self.stats_path.read_text())
         check_identity(self.stats, self.profile, self.value)

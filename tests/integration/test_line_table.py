@@ -44,11 +44,13 @@ def compare(driver, path):
     assert codes > 5000 and instructions > 200000, result.stdout
 
 
+@pytest.mark.needs_ctypes
 def test_standard_library(driver, tmp_path, interpreter):
     dump(interpreter, tmp_path / "dump.txt")
     compare(driver, tmp_path / "dump.txt")
 
 
+@pytest.mark.needs_ctypes
 def test_without_columns(driver, tmp_path, interpreter):
     """Location tables without columns consist of other kinds of entries."""
     if interpreter.version < (3, 11):

@@ -40,6 +40,7 @@ def test_mapping_mode_needs_no_probe_sites(interpreter):
     assert "object" not in recording.profile.stacks
 
 
+@pytest.mark.needs_ctypes
 def test_arenas_appear_once_as_mappings(interpreter):
     with Target(interpreter, "mappings.py") as target:
         target.ask("settle")

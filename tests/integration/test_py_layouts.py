@@ -35,6 +35,7 @@ def run_in(interpreter, *words):
     return result.stdout.strip()
 
 
+@pytest.mark.needs_ctypes
 def test_own_memory(driver, interpreter):
     runtime = bytes.fromhex(run_in(interpreter))
     layout = subprocess.run([driver, str(interpreter.version[1])], input=runtime, stdout=subprocess.PIPE, check=True)

@@ -16,7 +16,6 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
-SOURCES = ["profile.c", "render.c", "render_common.c", "render_folded.c", "render_svg.c", "render_text.c"]
 HOSTILE = "<script>alert(\"'1'\")</script>]]>&amp;_[31m (/srv/<b>.py:1)"
 WINDOW = (1300, 700)
 
@@ -26,19 +25,29 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def sample_svg(tmp_path_factory):
-    """The SVG of the fixed profile in tests/targets/render_sample.c."""
-    build = tmp_path_factory.mktemp("render")
-    (build / "embedded").mkdir()
-    for name in ("render_svg.js", "render_svg.css"):
-        header = subprocess.check_output([ROOT / "tests/setup/embed.sh", ROOT / "user" / name])
-        (build / "embedded" / f"{name}.h").write_bytes(header)
-    program = build / "render_sample"
-    sources = [ROOT / "user" / name for name in SOURCES] + [ROOT / "tests/targets/render_sample.c"]
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/headers", f"-I{ROOT}/user", f"-I{build}"]
-    subprocess.check_call(["gcc", *flags, "-o", program, *sources])
-    path = build / "sample.svg"
-    path.write_bytes(subprocess.check_output([program, "svg", "inuse_space"]))
+def render_sample(tmp_path_factory):
+    """The program that writes the fixed profiles of tests/targets/render_sample.c."""
+    program = tmp_path_factory.mktemp("render") / "render_sample"
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/headers", f"-I{ROOT}/user"]
+    libraries = [ROOT / "build/liblinger.a", "-l:libprotobuf-c.a", "-lz"]
+    subprocess.check_call(["gcc", *flags, "-o", program, ROOT / "tests/targets/render_sample.c", *libraries])
+    return program
+
+
+@pytest.fixture(scope="module")
+def sample_svg(render_sample):
+    path = render_sample.parent / "sample.svg"
+    path.write_bytes(subprocess.check_output([render_sample, "svg", "inuse_space"]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def diff_svg(render_sample):
+    folder = render_sample.parent
+    before, after, path = folder / "before.pb.gz", folder / "after.pb.gz", folder / "diff.svg"
+    before.write_bytes(subprocess.check_output([render_sample, "pprof", "inuse_space"]))
+    after.write_bytes(subprocess.check_output([render_sample, "pprof", "inuse_space", "later"]))
+    subprocess.check_call([ROOT / "build/linger", "report", "--diff", before, after, "-o", path])
     return path
 
 
@@ -59,6 +68,13 @@ def page(browser, sample_svg):
     browser.get_log("performance")
     browser.get_log("browser")
     browser.get(sample_svg.as_uri())
+    return browser
+
+
+@pytest.fixture
+def diff_page(browser, diff_svg):
+    browser.get_log("browser")
+    browser.get(diff_svg.as_uri())
     return browser
 
 
@@ -247,8 +263,7 @@ def style(page, element, name):
     return page.execute_script("return getComputedStyle(arguments[0])[arguments[1]]", element, name)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_legible(page, scheme):
+def check_legible(page, scheme):
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
@@ -265,3 +280,84 @@ def test_legible(page, scheme):
     for selector in (".bar input", ".bar button", ".tip"):
         box = page.find_element(By.CSS_SELECTOR, selector)
         assert contrast(style(page, box, "color"), style(page, box, "backgroundColor")) >= 4.5, selector
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_legible(page, scheme):
+    check_legible(page, scheme)
+
+
+# --- the difference of two profiles -----------------------------------------------------------------------------
+
+
+def colour(page, name):
+    rect = frame(page, name).find_element(By.TAG_NAME, "rect")
+    return [int(c) for c in re.findall(r"\d+", style(page, rect, "fill"))[:3]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_difference_is_legible(diff_page, scheme):
+    check_legible(diff_page, scheme)
+
+
+@pytest.mark.parametrize("level", range(1, 7))
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_colours_of_a_difference_are_legible(diff_page, scheme, level):
+    diff_page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    element = frame(diff_page, "Cache.put")
+    rect, text = (element.find_element(By.TAG_NAME, tag) for tag in ("rect", "text"))
+    for direction in ("grown", "shrunk"):
+        diff_page.execute_script("arguments[0].setAttribute('class', arguments[1])", element, f"f {direction}{level}")
+        assert contrast(style(diff_page, text, "fill"), style(diff_page, rect, "fill")) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_red_grew_and_blue_shrank(diff_page, scheme):
+    diff_page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    red, _, blue = colour(diff_page, "Cache.put")
+    assert red > blue + 50
+    red, _, blue = colour(diff_page, "raw_decode")
+    assert blue > red + 20
+    red, _, blue = colour(diff_page, "<script>")
+    assert blue > red + 20
+    red, _, blue = colour(diff_page, "\u7f13")
+    assert abs(red - blue) < 20
+
+
+def test_a_frame_is_as_wide_as_the_larger_of_both(diff_page):
+    whole = 7000000 + 3000000 + 1000000 + 1000000 + 999500 + 500
+    assert width(frame(diff_page, "Cache.put")) == pytest.approx(full_width(diff_page) * 7000000 / whole - 0.5, abs=0.2)
+    assert width(frame(diff_page, "raw_decode")) == pytest.approx(
+        full_width(diff_page) * 3000000 / whole - 0.5, abs=0.2
+    )
+    # The mapping domain did not change, and is not drawn.
+    assert len(diff_page.find_elements(By.CSS_SELECTOR, ".graph")) == 1
+
+
+def test_hover_shows_before_after_and_change(diff_page):
+    assert tip(diff_page, frame(diff_page, "Cache.put")) == [
+        "Cache.put (/srv/app/cache.py:17)",
+        "before: 3.8 MiB (4,000,000 bytes) in 40,000 blocks",
+        "after: 6.7 MiB (7,000,000 bytes) in 70,000 blocks",
+        "change: +2.9 MiB (+3,000,000 bytes), +30,000 blocks",
+    ]
+    assert tip(diff_page, frame(diff_page, "raw_decode"))[3] == "change: -976.6 KiB (-1,000,000 bytes), -7,000 blocks"
+
+
+def test_a_difference_zooms_searches_and_turns_over(diff_page):
+    cache = frame(diff_page, "Cache.put")
+    before = width(cache)
+    cache.click()
+    assert width(cache) == pytest.approx(full_width(diff_page) - 0.5, abs=0.2)
+    search(diff_page, "loads|raw_decode")
+    assert hits(diff_page) == 2
+    button(diff_page, "Reset").click()
+    assert width(cache) == before and hits(diff_page) == 0
+    root, leaf = frame(diff_page, "[object]"), frame(diff_page, "raw_decode")
+    button(diff_page, "Invert").click()
+    assert top(leaf) > top(root) == 0
+    assert diff_page.get_log("browser") == []

@@ -6,9 +6,12 @@
 set -eu
 
 here=$(dirname "$0")
-build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzydis-dev libjansson-dev"
+build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzydis-dev libjansson-dev
+libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
+# A|B: the same under the names of different releases.
 tests="libcmocka-dev python3-pytest binutils debootstrap python3 libpython3-dev pypy3 chromium chromium-driver
-python3-selenium"
+python3-selenium g++ musl-tools python3-numpy libjemalloc2 libtcmalloc-minimal4|libtcmalloc-minimal4t64
+libmimalloc2.0|libmimalloc3"
 demo="python3-fastapi uvicorn apache2-utils"
 
 installed() {
@@ -17,6 +20,17 @@ installed() {
 
 known() {
 	apt-cache show "$1" >/dev/null 2>&1
+}
+
+# The first of the names A|B for which the command succeeds.
+first_that_is() {
+	for name in $(echo "$2" | tr '|' ' '); do
+		if "$1" "$name"; then
+			echo "$name"
+			return 0
+		fi
+	done
+	return 1
 }
 
 # libbpf below 1.3 has no uprobe_multi; Debian 12 keeps a newer one in backports.
@@ -53,7 +67,7 @@ install_all() {
 	[ "$(id -u)" = 0 ] || { echo "linger: installing packages needs root" >&2; exit 1; }
 	wanted=""
 	for package in $build $tests $demo; do
-		installed "$package" || wanted="$wanted $package"
+		first_that_is installed "$package" >/dev/null || wanted="$wanted $package"
 	done
 	if [ -z "$wanted" ] && ! libbpf_is_old; then
 		return 0
@@ -64,7 +78,7 @@ install_all() {
 	# What a release does not have, its tests count as skipped; what building needs is checked below.
 	known_wanted=""
 	for package in $wanted; do
-		if known "$package"; then known_wanted="$known_wanted $package"; fi
+		if name=$(first_that_is known "$package"); then known_wanted="$known_wanted $name"; fi
 	done
 	echo "linger: installing$known_wanted"
 	if libbpf_is_old; then

@@ -13,7 +13,7 @@
 #define ADD(profile, domain, values, ...)                                                                    \
 	do {                                                                                                 \
 		const struct profile_frame frames_[] = {__VA_ARGS__};                                        \
-		assert_int_equal(profile__add(profile, LINGER_DOMAIN_##domain, frames_,                      \
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_##domain, NULL, frames_,                \
 					      sizeof(frames_) / sizeof(*frames_), values),                   \
 				 0);                                                                         \
 	} while (0)

@@ -22,9 +22,10 @@ static void test_equal_stacks_are_merged(void **state)
 	struct profile_frame two[] = {outer, {function, file, 2}};
 	const struct profile_sample *sample;
 
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, one, 2, (uint64_t[]){1, 2, 3, 4}), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, (uint64_t[]){10, 20, 30, 40}),
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, one, 2, (uint64_t[]){1, 2, 3, 4}),
 			 0);
+	assert_int_equal(
+		profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, two, 2, (uint64_t[]){10, 20, 30, 40}), 0);
 	assert_int_equal(profile__n_samples(profile), 1);
 	sample = profile__sample(profile, 0);
 	assert_int_equal(sample->n_frames, 2);
@@ -54,10 +55,10 @@ static void test_different_stacks_are_kept_apart(void **state)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames[i], 2, values), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_MAPPING, frames[0], 2, values), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames[0], 1, values), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, 0, values), 0);
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, frames[i], 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_MAPPING, NULL, frames[0], 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, frames[0], 1, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, NULL, 0, values), 0);
 	assert_int_equal(profile__n_samples(profile), n + 3);
 	for (i = 0; i < n + 3; i++)
 		assert_int_equal(profile__sample(profile, i)->values[0], 1);
@@ -71,8 +72,8 @@ static void test_frames_are_interned(void **state)
 	struct profile_frame two[] = {inner, outer};
 	uint64_t values[PROFILE_VALUES] = {1};
 
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, one, 2, values), 0);
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, two, 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, one, 2, values), 0);
+	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, two, 2, values), 0);
 	assert_ptr_equal(profile__sample(profile, 0)->frames[0], profile__sample(profile, 1)->frames[1]);
 	assert_ptr_equal(profile__sample(profile, 0)->frames[1], profile__sample(profile, 1)->frames[0]);
 	assert_ptr_equal(profile__sample(profile, 0)->frames[0]->file,
@@ -87,7 +88,8 @@ static void test_strings_are_copied(void **state)
 	struct profile_frame frame = {function, file, 7};
 
 	assert_int_equal(
-		profile__add(profile, LINGER_DOMAIN_OBJECT, &frame, 1, (uint64_t[PROFILE_VALUES]){1}), 0);
+		profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &frame, 1, (uint64_t[PROFILE_VALUES]){1}),
+		0);
 	memset(function, 'x', strlen(function));
 	memset(file, 'x', strlen(file));
 	assert_string_equal(profile__sample(profile, 0)->frames[0]->function, "before");
@@ -95,13 +97,53 @@ static void test_strings_are_copied(void **state)
 	profile__free(profile);
 }
 
+static void test_threads_and_first_lines_tell_stacks_apart(void **state)
+{
+	struct profile *profile = profile__new(), *merged = profile__new();
+	const struct profile_frame other = {"outer", "/srv/a.py", 1, 1},
+				   *frames[] = {&outer, &outer, &outer, &other};
+	const char *const threads[] = {NULL, "a", "b", "a"};
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, threads[i], frames[i], 1,
+					      (uint64_t[PROFILE_VALUES]){1, 1, 1, 1}),
+				 0);
+	assert_int_equal(profile__n_samples(profile), 4);
+	assert_string_equal(profile__sample(profile, 2)->thread, "b");
+	assert_int_equal(profile__sample(profile, 2)->index, 2);
+	assert_int_equal(profile__merge_threads(profile, merged), 0);
+	assert_int_equal(profile__n_samples(merged), 1);
+	assert_null(profile__sample(merged, 0)->thread);
+	assert_int_equal(profile__sample(merged, 0)->frames[0]->first_line, 0);
+	assert_int_equal(profile__sample(merged, 0)->values[PROFILE_ALLOC_SPACE], 4);
+	profile__free(profile);
+	profile__free(merged);
+}
+
+static void test_frames_without_a_file_have_no_line(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_frame frames[] = {{"f", "", 7, 6}, {"f", NULL, 8, 0}};
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &frames[i], 1,
+					      (uint64_t[PROFILE_VALUES]){1}),
+				 0);
+	assert_int_equal(profile__n_samples(profile), 1);
+	assert_null(profile__sample(profile, 0)->frames[0]->file);
+	assert_int_equal(profile__sample(profile, 0)->frames[0]->line, 0);
+	profile__free(profile);
+}
+
 static void test_totals_are_of_one_domain(void **state)
 {
 	struct profile *profile = profile__new();
 
-	profile__add(profile, LINGER_DOMAIN_OBJECT, &outer, 1, (uint64_t[]){1, 2, 3, 4});
-	profile__add(profile, LINGER_DOMAIN_OBJECT, &inner, 1, (uint64_t[]){10, 20, 30, 40});
-	profile__add(profile, LINGER_DOMAIN_MAPPING, &inner, 1, (uint64_t[]){5, 6, 7, 8});
+	profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &outer, 1, (uint64_t[]){1, 2, 3, 4});
+	profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &inner, 1, (uint64_t[]){10, 20, 30, 40});
+	profile__add(profile, LINGER_DOMAIN_MAPPING, NULL, &inner, 1, (uint64_t[]){5, 6, 7, 8});
 	assert_int_equal(profile__total(profile, LINGER_DOMAIN_OBJECT, PROFILE_INUSE_SPACE), 11);
 	assert_int_equal(profile__total(profile, LINGER_DOMAIN_OBJECT, PROFILE_ALLOC_OBJECTS), 44);
 	assert_int_equal(profile__total(profile, LINGER_DOMAIN_MAPPING, PROFILE_INUSE_OBJECTS), 6);
@@ -131,7 +173,7 @@ static void test_a_hundred_thousand_stacks(void **state)
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 100000; i++) {
 			make_stack(i, frames, names);
-			assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, 40,
+			assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, frames, 40,
 						      (uint64_t[]){i, 1, i, 1}),
 					 0);
 			sum += i;
@@ -192,6 +234,8 @@ int main(void)
 		cmocka_unit_test(test_different_stacks_are_kept_apart),
 		cmocka_unit_test(test_frames_are_interned),
 		cmocka_unit_test(test_strings_are_copied),
+		cmocka_unit_test(test_threads_and_first_lines_tell_stacks_apart),
+		cmocka_unit_test(test_frames_without_a_file_have_no_line),
 		cmocka_unit_test(test_totals_are_of_one_domain),
 		cmocka_unit_test(test_a_hundred_thousand_stacks),
 		cmocka_unit_test(test_notes_keep_their_order),

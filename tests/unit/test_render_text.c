@@ -48,8 +48,8 @@ static void assert_place(const struct profile_frame *frames, size_t n_frames, co
 	const char *row;
 	char *text;
 
-	assert_int_equal(profile__add(profile, LINGER_DOMAIN_OBJECT, frames, n_frames, VALUES(1, 1, 1, 1)),
-			 0);
+	assert_int_equal(
+		profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, frames, n_frames, VALUES(1, 1, 1, 1)), 0);
 	text = rendered(&render_text, profile, PROFILE_INUSE_SPACE);
 	row = strstr(text, "where\n") + strlen("where\n") + 48;
 	if (strncmp(row, expected, strlen(expected)) || row[strlen(expected)] != '\n')

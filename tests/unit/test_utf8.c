@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,28 @@ static void test_every_character(void **state)
 	}
 }
 
+static void check_repair(const char *text, const char *expected)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%s", text);
+	utf8__repair(buf);
+	assert_string_equal(buf, expected);
+}
+
+static void test_repair(void **state)
+{
+	check_repair("", "");
+	check_repair("python3", "python3");
+	check_repair("caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\x8d",
+		     "caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\x8d");
+	check_repair("caf\xe9", "caf?");               /* Latin-1 */
+	check_repair("cut \xe6\x97", "cut ??");        /* the kernel cuts names at 15 bytes */
+	check_repair("\xc0\xaf", "??");                /* overlong */
+	check_repair("\xed\xa0\x80", "???");           /* a surrogate */
+	check_repair("\xf4\x90\x80\x80\xff", "?????"); /* beyond Unicode */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_ucs4),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_every_character),
+		cmocka_unit_test(test_repair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
