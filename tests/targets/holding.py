@@ -6,7 +6,7 @@ programs do (`return`, `sys.exit`), with something left to its thread and to ate
 gone (`wait`). `large` holds as many blocks of malloc, `map` a mapping too.
 """
 import atexit
-import mmap
+import importlib
 import os
 import sys
 import threading
@@ -25,7 +25,7 @@ def hold_large():
     KEEP.append([bytes(LARGE) for _ in range(COUNT)])
 
 
-def hold_mapping():
+def hold_mapping(mmap):
     KEEP.append(mmap.mmap(-1, 64 << 20))
 
 
@@ -43,7 +43,7 @@ def main(how, path=None):
     if how == "large":
         hold_large()
     if how == "map":
-        hold_mapping()
+        hold_mapping(importlib.import_module("mmap"))  # not every interpreter has it
     if how == "late":
         threading.Thread(target=hold_late).start()
         atexit.register(hold)
