@@ -49,6 +49,13 @@ struct raw_set_map {
 	__type(value, struct raw_block);
 };
 
+struct raw_buckets_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct raw_bucket);
+};
+
 struct stacks_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -157,6 +164,7 @@ struct mapping_events_map {
 
 extern struct live_set_map live_set SEC(".maps");
 extern struct size_cache_map size_cache SEC(".maps");
+extern struct raw_buckets_map raw_buckets SEC(".maps");
 extern struct raw_set_map raw_set SEC(".maps");
 extern struct empty_stretch_map empty_stretch SEC(".maps");
 extern struct stacks_map stacks SEC(".maps");

@@ -12,7 +12,7 @@
  * What realloc is given leaves the set of live blocks at entry, because another thread may get its address
  * before the return is seen, and comes back if the call fails.
  */
-#include "maps.bpf.h"
+#include "raw_set.bpf.h"
 #include "site_register.bpf.h"
 #include "stack_table.bpf.h"
 #include "stack_totals.bpf.h"
@@ -22,10 +22,8 @@ struct raw_call {
 	__u64 bytes;
 	__u64 result_at;
 	__u64 old;            /* block that is given back, 0: none */
-	struct raw_block was; /* what was known of it; bytes ~0: nothing */
+	struct raw_block was; /* what was known of it */
 };
-
-#define UNKNOWN_BYTES (~0ULL)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -39,35 +37,7 @@ static __always_inline struct raw_call *thread_call(__u64 flags)
 	return bpf_task_storage_get(&raw_calls, bpf_get_current_task_btf(), NULL, flags);
 }
 
-/* --- the set of live blocks ------------------------------------------------------------------------- */
-
-static __always_inline struct raw_key raw_key_of(__u64 address)
-{
-	return (struct raw_key){.address = address, .target = linger_config.tgid};
-}
-
-/* Takes a block out of the set and returns what was known of it. */
-static __always_inline struct raw_block raw_set__take(__u64 address)
-{
-	struct raw_key key = raw_key_of(address);
-	struct raw_block *known = bpf_map_lookup_elem(&raw_set, &key);
-	struct raw_block block = {.bytes = UNKNOWN_BYTES};
-
-	if (!known)
-		return block;
-	block = *known;
-	/* Of two threads that free one block at once, which is the target's error, one gets it. */
-	if (bpf_map_delete_elem(&raw_set, &key))
-		block.bytes = UNKNOWN_BYTES;
-	return block;
-}
-
-static __always_inline long raw_set__put(__u64 address, const struct raw_block *block)
-{
-	struct raw_key key = raw_key_of(address);
-
-	return bpf_map_update_elem(&raw_set, &key, block, BPF_NOEXIST);
-}
+/* --- accounting -------------------------------------------------------------------------------------- */
 
 static __always_inline void account_free(const struct raw_block *was, struct linger_counters *c)
 {
@@ -79,21 +49,17 @@ static __always_inline void account_free(const struct raw_block *was, struct lin
 
 static __always_inline void account_alloc(__u64 address, __u64 bytes, struct linger_counters *c)
 {
-	struct raw_block block = {.bytes = bytes}, before;
+	struct raw_block block = {.bytes = bytes}, before = raw_set__take(address);
 	long err;
 
 	count(&c->seen_allocs, 1);
+	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
+	if (before.bytes != UNKNOWN_BYTES) {
+		count(&c->missed_frees, 1);
+		stack_totals__free(before.stack_id, before.bytes);
+	}
 	block.stack_id = stack_table__current(LINGER_DOMAIN_RAW);
 	err = raw_set__put(address, &block);
-	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
-	if (err == -E_EXIST) {
-		before = raw_set__take(address);
-		err = raw_set__put(address, &block);
-		if (before.bytes != UNKNOWN_BYTES) {
-			count(&c->missed_frees, 1);
-			stack_totals__free(before.stack_id, before.bytes);
-		}
-	}
 	if (err) {
 		count_drop(c, err == -E_2BIG ? LINGER_DROP_LIVE_SET_FULL : LINGER_DROP_NO_MEMORY, bytes);
 		return;

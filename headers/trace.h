@@ -47,12 +47,14 @@ struct trace_config {
 	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
 	__u32 thread_library;   /* enum thread_library */
+	__u32 raw_buckets;      /* a power of two */
+	__u32 pad;
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
 	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
 	struct py_layout py;
 };
-_Static_assert(sizeof(struct trace_config) == 112, "trace_config is shared with BPF");
+_Static_assert(sizeof(struct trace_config) == 120, "trace_config is shared with BPF");
 
 /* --- probe sites ------------------------------------------------------------------------------------ */
 
@@ -146,7 +148,7 @@ struct live_stretch {
 #define LINGER_LIVE_STACK(slot) ((__u32)((slot) >> 32))
 #define LINGER_LIVE_BYTES(slot) ((__u32)(slot))
 
-/* Blocks of malloc are sparse and of any size: a plain hash of them. */
+/* Blocks of malloc are sparse and of any size; see raw_set.bpf.h. */
 struct raw_key {
 	__u64 address;
 	__u64 target;
@@ -158,6 +160,14 @@ struct raw_block {
 	__u32 pad;
 };
 _Static_assert(sizeof(struct raw_block) == 16, "raw_block is shared with BPF");
+
+/* The addresses fill a cache line. 0: an empty slot. */
+#define LINGER_RAW_SLOTS 8
+struct raw_bucket {
+	__u64 addresses[LINGER_RAW_SLOTS];
+	struct raw_block blocks[LINGER_RAW_SLOTS];
+};
+_Static_assert(sizeof(struct raw_bucket) == 192, "raw_bucket is shared with BPF");
 
 struct stack_key {
 	__u64 hash[2];
@@ -230,6 +240,8 @@ struct trace_state {
 	__u32 next_chunk;
 	__u32 ending;      /* the interpreter has been told to end: it waits for its threads, then ends */
 	__u32 finalized;   /* it has begun to take itself down, which ended the recording */
+	__u32 raw_spilled; /* blocks of the raw domain were put into the hash */
+	__u32 pad;
 	__u64 thread_path; /* to a thread's state, see thread_path.h; 0: not known yet */
 };
 

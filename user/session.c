@@ -22,6 +22,7 @@
 #define MAX_CHUNKS (384u << 10)
 #define RING_BYTES (4u << 20)
 #define RAW_BLOCKS_PER_MIB 512 /* of room: blocks of 2 KiB on average */
+#define MAX_RAW_BUCKETS (32u << 10)
 #define MAX_LINKS 4096
 #define RELEASE_DELAY_US 100000
 
@@ -46,13 +47,25 @@ struct session {
 
 /* --- loading ----------------------------------------------------------------------------------------- */
 
+/* Places in the buckets for a quarter of the raw blocks that there is room for. A power of two. */
+static uint32_t raw_buckets(const struct session_options *options)
+{
+	uint32_t buckets = 1, wanted = options->live_max_mib * RAW_BLOCKS_PER_MIB / LINGER_RAW_SLOTS / 4;
+
+	while (buckets < MAX_RAW_BUCKETS && buckets < wanted)
+		buckets *= 2;
+	return buckets;
+}
+
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
 	bpf_map__set_max_entries(skeleton->maps.live_set,
 				 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
-	if (options->raw_plan)
+	if (options->raw_plan) {
 		bpf_map__set_max_entries(skeleton->maps.raw_set,
 					 (uint64_t)options->live_max_mib * RAW_BLOCKS_PER_MIB);
+		bpf_map__set_max_entries(skeleton->maps.raw_buckets, raw_buckets(options));
+	}
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
@@ -77,6 +90,7 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.tstate_thread_id = options->python->runtime.thread_id,
 		.finalizing = options->python->finalizing,
 		.thread_key = options->python->thread_key,
+		.raw_buckets = raw_buckets(options),
 		.thread_library = options->python->thread_library,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,

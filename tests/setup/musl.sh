@@ -36,7 +36,7 @@ build() {
 	(fetch_source) && write_compiler &&
 		tar --no-same-owner -C "$folder" -xf "$folder"/python3*.orig.tar.*z && cd "$folder"/Python-3* &&
 		./configure CC="$folder/cc" CFLAGS=-O1 --disable-test-modules --without-ensurepip &&
-		make -j"$(nproc)" python && ln -s "$PWD/python" "$folder/python" && touch "$folder/.done"
+		make -j"$(nproc)" python sharedmods && ln -s "$PWD/python" "$folder/python" && touch "$folder/.done"
 }
 
 mkdir -p "$cache"

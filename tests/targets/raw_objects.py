@@ -5,6 +5,7 @@ A bytes object has no free list and no second block, so one of n bytes is one re
 The places to keep them exist before. Commands: `tracemalloc` (starts it), `keep`.
 """
 import gc
+import tracemalloc
 
 import steps
 
@@ -27,11 +28,6 @@ def forget():
         out[:] = [None] * len(out)
 
 
-def start_tracemalloc():
-    import tracemalloc  # a small build may lack it
-    tracemalloc.start()
-
-
 def keep():
     keep_small(KEPT["small"])
     keep_large(KEPT["large"])
@@ -41,4 +37,4 @@ if __name__ == "__main__":
     gc.disable()
     keep()
     forget()
-    steps.serve({"tracemalloc": start_tracemalloc, "keep": keep})
+    steps.serve({"tracemalloc": tracemalloc.start, "keep": keep})
