@@ -50,11 +50,6 @@ start_load() {
 	kill -0 "$load_pid" 2>/dev/null || fail "the load generator ended at once:" "$out/load.log"
 }
 
-record() {
-	"$linger" record -p "$service_pid" -d "$seconds" --force "$@" || fail "linger record failed with status $?"
-	kill -0 "$service_pid" 2>/dev/null || fail "the service ended while it was recorded:" "$out/service.log"
-}
-
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -70,8 +65,9 @@ start_service
 start_load
 echo "demo: a book shop at $url, process $service_pid, under load"
 echo "demo: recording it for $seconds s"
-record -f text
-echo "demo: recording it for another $seconds s as a flame graph"
-record -o "$out/heap.svg" --stats "$out/stats.json"
-[ -s "$out/heap.svg" ] || fail "$out/heap.svg is empty"
-echo "demo: the flame graph is in $out/heap.svg, the counters are in $out/stats.json"
+"$linger" record -p "$service_pid" -d "$seconds" --force -o "$out/heap.pb.gz" --stats "$out/stats.json" ||
+	fail "linger record failed with status $?"
+kill -0 "$service_pid" 2>/dev/null || fail "the service ended while it was recorded:" "$out/service.log"
+"$linger" report "$out/heap.pb.gz" -f text || fail "linger report failed with status $?"
+"$linger" report "$out/heap.pb.gz" --force -o "$out/heap.svg" || fail "linger report failed with status $?"
+echo "demo: the flame graph is in $out/heap.svg, the profile in $out/heap.pb.gz, the counters in $out/stats.json"
