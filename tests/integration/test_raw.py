@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from linger import BOOKS, Recording, Target
+from linger import BOOKS, Recording, Target, run_linger
 
 VALUES = tuple(BOOKS)
 OPERATIONS = 8000  # of each native thread while the interpreter stands still
@@ -254,6 +254,35 @@ def test_exceptions_pass_where_there_are_probes(system_interpreter, allocator):
             assert target.ask("refuse_cxx") == "40"
             recording.stop()
     check_books({"raw_cxx_refuse": {"inuse_space": 0}}, recording)
+
+
+# --- seccomp filters ----------------------------------------------------------------------------------------
+
+UNSUPPORTED = 2  # exit status
+
+
+def test_a_seccomp_filter_does_not_see_the_return_probes(system_interpreter):
+    """From Linux 6.14 on; the kernels before it that have the system call are refused, as below."""
+    with Target(system_interpreter, "filtered.py") as target:
+        tried = run_linger("record", "-p", target.pid, "-d", "0.2", "--domain", "raw")
+        if tried.returncode == UNSUPPORTED:
+            pytest.skip(tried.stderr.strip())
+        with Recording(target.pid, domain="raw") as recording:
+            target.ask("keep")
+            recording.stop()
+        assert weights(recording)["raw", "keep_large"] == sum(n + HEADER for n in LARGE)
+        target.ask("keep")
+
+
+def test_a_kernel_whose_filters_would_see_them_is_refused(system_interpreter, monkeypatch):
+    monkeypatch.setenv("LINGER_WITHOUT", "seccomp_returns")
+    with Target(system_interpreter, "filtered.py") as target:
+        refused = run_linger("record", "-p", target.pid, "-d", "1")
+        assert refused.returncode == UNSUPPORTED
+        assert "seccomp filter" in refused.stderr and "hint: record such processes with" in refused.stderr
+        without = run_linger("record", "-p", target.pid, "-d", "0.2", "--domain", "object,mapping")
+        assert without.returncode == 0
+        target.ask("keep")
 
 
 # --- PYTHONMALLOC and tracemalloc ---------------------------------------------------------------------------
