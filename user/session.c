@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,17 +214,26 @@ struct probe_set {
 	int err;      /* the first that adding a probe met */
 };
 
+static int probe_set__grow(struct probe_set *set)
+{
+	size_t capacity = set->capacity ? set->capacity * 2 : 64;
+	unsigned long *offsets = reallocarray(set->offsets, capacity, sizeof(*offsets));
+	__u64 *cookies = reallocarray(set->cookies, capacity, sizeof(*cookies));
+
+	set->offsets = offsets ?: set->offsets;
+	set->cookies = cookies ?: set->cookies;
+	if (!offsets || !cookies)
+		return -ENOMEM;
+	set->capacity = capacity;
+	return 0;
+}
+
 static void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
 {
 	uint64_t offset;
 
-	if (set->n == set->capacity && !set->err) {
-		set->capacity = set->capacity ? set->capacity * 2 : 64;
-		set->offsets = reallocarray(set->offsets, set->capacity, sizeof(*set->offsets));
-		set->cookies = reallocarray(set->cookies, set->capacity, sizeof(*set->cookies));
-		if (!set->offsets || !set->cookies)
-			set->err = -ENOMEM;
-	}
+	if (!set->err && set->n == set->capacity)
+		set->err = probe_set__grow(set);
 	if (!set->err)
 		set->err = elf_image__offset(set->image, address, &offset);
 	if (set->err)
@@ -347,6 +357,13 @@ static int attach_mappings(struct session *session)
 	return err;
 }
 
+static int attach_life_cycle(struct session *session)
+{
+	int err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
+
+	return err ?: add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_fork));
+}
+
 static int attach_failed(struct error *error, int err, const char *path)
 {
 	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
@@ -358,12 +375,11 @@ static int attach_failed(struct error *error, int err, const char *path)
 
 static int attach(struct session *session, const struct session_options *options, struct error *error)
 {
-	int err;
+	int err = attach_life_cycle(session);
 
-	err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
-		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid,
-				  strerror(-err));
+		return error__set(error, err, "failed to watch process %d for exec and fork: %s",
+				  options->pid, strerror(-err));
 	err = attach_objects(session, options);
 	if (err)
 		return attach_failed(error, err, options->python->path);
@@ -419,12 +435,33 @@ void session__stop(struct session *session)
 	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
 }
 
+static bool holds(const struct links *links, int fd)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (bpf_link__fd(links->list[i]) == fd)
+			return true;
+	return false;
+}
+
+/* Closes all descriptors but those of the links. */
+static void close_others(const struct links *links)
+{
+	int last = 0;
+
+	for (size_t i = 0; i < links->n; i++)
+		last = bpf_link__fd(links->list[i]) > last ? bpf_link__fd(links->list[i]) : last;
+	for (int fd = 0; fd < last; fd++)
+		if (!holds(links, fd))
+			close(fd);
+	close_range(last + 1, UINT_MAX, 0);
+}
+
 /*
  * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
  * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
- * depends on when it is over, so a process that holds the same descriptors does the waiting. It is a child's
- * child, so that nobody has to wait for it in turn, and keeps none of the standard streams, or a pipe's
- * reader would wait too.
+ * depends on when it is over, so a process that holds the links does the waiting. It is a child's child, so
+ * that nobody has to wait for it in turn, and keeps no other descriptor, or the reader of a pipe, or who
+ * wants a lock, would wait too.
  */
 static void release_slow_links(struct session *session)
 {
@@ -436,9 +473,7 @@ static void release_slow_links(struct session *session)
 	if (child == 0) {
 		if (fork())
 			_exit(0);
-		close(STDIN_FILENO);
-		close(STDOUT_FILENO);
-		close(STDERR_FILENO);
+		close_others(&session->slow_links);
 		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
 		_exit(0);
 	}
@@ -504,7 +539,7 @@ int session__counters(const struct session *session, enum linger_domain domain,
 		      struct linger_counters *ret_counters)
 {
 	int n_cpus = libbpf_num_possible_cpus(), err;
-	struct linger_counters *per_cpu;
+	struct linger_counters *per_cpu, sum = {};
 	__u32 key = domain;
 
 	if (n_cpus < 0)
@@ -513,15 +548,17 @@ int session__counters(const struct session *session, enum linger_domain domain,
 	if (!per_cpu)
 		return -ENOMEM;
 	err = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.counters), &key, per_cpu);
-	*ret_counters = (struct linger_counters){};
 	for (int i = 0; i < n_cpus && !err; i++)
-		add_counters(ret_counters, &per_cpu[i]);
+		add_counters(&sum, &per_cpu[i]);
 	free(per_cpu);
+	if (err)
+		return err;
 	/* The kernel skips such a program when the CPU was inside another BPF operation. */
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->skipped = missed_runs(session->skeleton->progs.mapping_enter) +
-					missed_runs(session->skeleton->progs.mapping_exit);
-	return err;
+		sum.skipped += missed_runs(session->skeleton->progs.mapping_enter) +
+			       missed_runs(session->skeleton->progs.mapping_exit);
+	*ret_counters = sum;
+	return 0;
 }
 
 int session__drain_mappings(struct session *session,
