@@ -283,10 +283,9 @@ static void print_losses(const struct recorder_summary *s)
 	}
 	if (s->forks)
 		fprintf(stderr,
-			"linger: the process forked %u times; its children are not recorded, but were slowed "
-			"by the "
-			"same probes\n",
-			s->forks);
+			"linger: the process forked %u %s; its children are not recorded, but were slowed by "
+			"the same probes\n",
+			s->forks, s->forks == 1 ? "time" : "times");
 	if (s->coverage >= 0 && s->coverage < 0.995)
 		fprintf(stderr,
 			"linger: the probes saw only %.1f %% of the allocations\n"

@@ -163,6 +163,13 @@ def test_a_target_that_execs_ends_it_with_its_profile(target):
     target.ask("build")
 
 
+def test_children_that_are_forked_are_told_of(target):
+    with Recording(target.pid) as recording:
+        target.ask("fork", "3")
+        assert "forked 3 times" in recording.stop()
+    assert recording.stats["forks"] == 3
+
+
 def test_two_recordings_of_one_target_agree(target):
     with Recording(target.pid) as first, Recording(target.pid) as second:
         target.ask("build")
