@@ -20,8 +20,8 @@ static const struct argp_option options[] = {
 	 "inuse_space (the default, unless the file that is read has another), inuse_objects, alloc_space or "
 	 "alloc_objects",
 	 2},
-	{"domain", OPTION_DOMAIN, "LIST", 0, "which of object, raw, mapping, separated by commas (default: all)",
-	 2},
+	{"domain", OPTION_DOMAIN, "LIST", 0,
+	 "which of object, raw, mapping, separated by commas (default: all)", 2},
 	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},
 	{},
 };
@@ -121,14 +121,6 @@ int cli_output__check(const struct cli_output *options, struct error *error)
 	return options->path ? output__check(options->path, options->force, error) : 0;
 }
 
-static int finish(struct output *output, int err, struct error *error)
-{
-	if (!err)
-		return output__commit(output, error);
-	output__abandon(output);
-	return error__set(error, err, "failed to write the profile: %s", strerror(-err));
-}
-
 int cli_output__write(const struct cli_output *options, const struct profile *profile, struct error *error)
 {
 	struct output *output;
@@ -137,7 +129,7 @@ int cli_output__write(const struct cli_output *options, const struct profile *pr
 	if (err)
 		return err;
 	err = renderer__render(options->renderer, profile, options->value, output__stream(output));
-	return finish(output, err, error);
+	return output__finish(output, err, error);
 }
 
 int cli_output__write_diff(const struct cli_output *options, const struct profile_diff *diff,
@@ -149,5 +141,5 @@ int cli_output__write_diff(const struct cli_output *options, const struct profil
 	if (err)
 		return err;
 	err = options->renderer->render_diff(diff, options->value, output__stream(output));
-	return finish(output, err, error);
+	return output__finish(output, err, error);
 }

@@ -360,12 +360,7 @@ static int write_stats(const struct arguments *args, const struct recorder_summa
 
 	if (err)
 		return err;
-	err = stats_json__write(summary, output__stream(output));
-	if (err) {
-		output__abandon(output);
-		return error__set(error, err, "failed to write '%s': %s", args->stats_path, strerror(-err));
-	}
-	return output__commit(output, error);
+	return output__finish(output, stats_json__write(summary, output__stream(output)), error);
 }
 
 static int write_results(const struct arguments *args, const struct recorder *recorder, struct error *error)

@@ -154,18 +154,27 @@ static int move_in_place(struct output *output)
 	return -errno;
 }
 
+static int fail(struct output *output, int err, struct error *error)
+{
+	error__set(error, err, "failed to write '%s': %s", output->path ? output->path : "standard output",
+		   strerror(-err));
+	output__abandon(output);
+	return err;
+}
+
 int output__commit(struct output *output, struct error *error)
 {
 	int err = close_stream(output);
 
 	if (!err && output->temporary)
 		err = move_in_place(output);
-	if (err) {
-		error__set(error, err, "failed to write '%s': %s",
-			   output->path ? output->path : "standard output", strerror(-err));
-		output__abandon(output);
-		return err;
-	}
+	if (err)
+		return fail(output, err, error);
 	free_output(output);
 	return 0;
+}
+
+int output__finish(struct output *output, int err, struct error *error)
+{
+	return err ? fail(output, err, error) : output__commit(output, error);
 }

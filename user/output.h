@@ -27,4 +27,7 @@ int output__commit(struct output *output, struct error *error);
 /* Drops what was written. NULL is fine. */
 void output__abandon(struct output *output);
 
+/* The one or the other, by whether writing it succeeded: err is 0 or a negative errno, which is returned. */
+int output__finish(struct output *output, int err, struct error *error);
+
 #endif /* LINGER_OUTPUT_H */

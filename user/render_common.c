@@ -460,5 +460,6 @@ int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
 
 int render_finish(FILE *out)
 {
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	/* An earlier write may have failed, with an errno that is long gone. */
+	return fflush(out) ? -errno : ferror(out) ? -EIO : 0;
 }

@@ -74,7 +74,7 @@ int render_samples(const struct profile *profile, enum linger_domain domain, enu
 int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
 		 const struct profile_pair ***ret_pairs, size_t *ret_n);
 
-/* 0, or -EIO when anything written to the stream was lost. */
+/* 0, or why something written to the stream was lost: a negative errno. */
 int render_finish(FILE *out);
 
 #endif /* LINGER_RENDER_COMMON_H */

@@ -60,6 +60,14 @@ def report(*arguments, **options):
     return run.stdout
 
 
+# --- where it goes ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("form", ["folded", "svg", "text", "pprof"])
+def test_a_full_disk_is_named(recorded, form):
+    run = run_linger("report", recorded.path, "-f", form, "-o", "/dev/full")
+    assert run.returncode == 1 and run.stderr == "linger: failed to write '/dev/full': No space left on device\n"
+
+
 # --- what is in the file ------------------------------------------------------------------------------------
 
 def test_the_file_says_what_it_holds(recorded):

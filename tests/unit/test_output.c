@@ -200,6 +200,19 @@ static void test_full_device(void **state)
 	assert_int_equal(count_files(), 0);
 }
 
+/* Found by who wrote, before the end. */
+static void test_finish(void **state)
+{
+	struct output *output = open_output("new", false);
+
+	assert_int_equal(output__finish(output, -ENOMEM, &error), -ENOMEM);
+	assert_non_null(strstr(error.message, "failed to write 'new': Cannot allocate memory"));
+	assert_int_equal(count_files(), 0);
+	output = open_output("new", false);
+	assert_int_equal(output__finish(output, 0, &error), 0);
+	assert_int_equal(unlink("new"), 0);
+}
+
 /* Found in the middle, by a write whose result nobody looked at; other calls have succeeded since. */
 static void test_full_in_the_middle(void **state)
 {
@@ -307,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup(test_onto_a_directory, setup),
 		cmocka_unit_test_setup(test_directory_vanishes, setup),
 		cmocka_unit_test_setup(test_full_device, setup),
+		cmocka_unit_test_setup(test_finish, setup),
 		cmocka_unit_test_setup(test_full_in_the_middle, setup),
 		cmocka_unit_test_setup(test_full_for_a_moment, setup),
 		cmocka_unit_test_setup(test_special_files, setup),
