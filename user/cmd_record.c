@@ -111,6 +111,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
 	if (args->command && !args->output.path)
 		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
+	if (args->output.path && args->stats_path && !strcmp(args->output.path, args->stats_path))
+		argp_error(state, "the profile and --stats cannot both go to '%s'", args->stats_path);
 	if (args->mapping_mode) {
 		if (domains && domains != 1u << LINGER_DOMAIN_MAPPING)
 			argp_error(state, "--mode mapping records the mapping domain only");

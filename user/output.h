@@ -21,7 +21,10 @@ int output__check(const char *path, bool force, struct error *error);
 int output__open(const char *path, bool force, struct output **ret_output, struct error *error);
 FILE *output__stream(struct output *output);
 
-/* Puts the file in its place. After a failure nothing of it is left. Frees the output either way. */
+/*
+ * Puts the file in its place. After a failure nothing of it is left, except where it is complete and only its
+ * place is taken: then the hint tells where it is. Frees the output either way.
+ */
 int output__commit(struct output *output, struct error *error);
 
 /* Drops what was written. NULL is fine. */

@@ -60,7 +60,7 @@ def test_help_has_examples():
     (), ("nonsense",), ("record",), ("record", "-p", "word"), ("record", "-p", "-1"), ("record", "-p", "1", "-d", "x"),
     ("record", "-p", "1", "-f", "nonsense"), ("record", "-p", "1", "--value", "nonsense"),
     ("record", "-p", "1", "--domain", "nonsense"), ("record", "-p", "1", "--mode", "nonsense"),
-    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "--no-such-option")])
+    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "-o", "x.svg", "--stats", "x.svg"), ("record", "-p", "1", "--no-such-option")])
 def test_wrong_usage_fails_and_says_why(arguments):
     run = run_linger(*arguments)
     assert run.returncode not in (0, None) and run.returncode < 128
@@ -76,6 +76,35 @@ def test_an_existing_file_is_kept_without_force(target, tmp_path):
     assert run.returncode != 0 and "--force" in run.stderr and path.read_text() == "precious"
     assert record(target.pid, "-o", path, "--force").returncode == 0
     assert path.read_text() != "precious"
+
+
+def test_a_profile_whose_place_is_taken_meanwhile_is_kept(target, tmp_path):
+    """Two at once, both of which found the name free."""
+    path = tmp_path / "profile.folded"
+    with running([LINGER, "record", "-p", str(target.pid), "-o", path], stderr=subprocess.PIPE, text=True) as process:
+        assert RECORDING in process.stderr.readline()
+        target.ask("build")
+        path.write_text("precious")
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 1
+        process.stderr.close()
+    kept = re.search(r"^hint: what was to be written is in '(.+)'$", said, re.M)
+    assert "it exists by now" in said and kept and path.read_text() == "precious"
+    assert parse_folded(Path(kept.group(1)).read_text()).total("object") >= 5000 * 100
+
+
+def test_a_closed_standard_output_is_a_failure():
+    command = ["sh", "-c", '"$0" doctor >&-', str(LINGER)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "Bad file descriptor" in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("doctor",), ("doctor", "--json")])
+def test_a_full_standard_output_is_a_failure(arguments):
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([str(LINGER), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1 and "No space left" in run.stderr
 
 
 def test_a_file_that_cannot_be_written_fails_before_the_recording(target, tmp_path):

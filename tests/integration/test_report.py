@@ -68,6 +68,12 @@ def test_a_full_disk_is_named(recorded, form):
     assert run.returncode == 1 and run.stderr == "linger: failed to write '/dev/full': No space left on device\n"
 
 
+def test_nothing_goes_to_a_standard_output_that_is_closed(recorded):
+    command = ["sh", "-c", '"$0" report "$1" >&-', str(LINGER), str(recorded.path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and run.stderr == "linger: failed to write 'standard output': Bad file descriptor\n"
+
+
 # --- what is in the file ------------------------------------------------------------------------------------
 
 def test_the_file_says_what_it_holds(recorded):
