@@ -72,18 +72,6 @@ static const char documentation[] =
 
 static const char arguments_documentation[] = "-p PID\n[--] COMMAND [ARGUMENT...]";
 
-static long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < min || value > max)
-		argp_error(state, "'%s' is not %s", text, what);
-	return value;
-}
-
 static double parse_duration(struct argp_state *state, const char *text)
 {
 	char *end;
@@ -169,24 +157,23 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 
 	if (recorder__summary(recorder, &s))
 		return;
-	fprintf(stderr, "linger: recording process %d (Python %s)%s\n", s.pid, s.python_version,
-		args->command          ? " from its start"
-		: args->duration_s > 0 ? ""
-				       : "; Ctrl-C ends it and writes the profile");
+	say("recording process %d (Python %s)%s", s.pid, s.python_version,
+	    args->command          ? " from its start"
+	    : args->duration_s > 0 ? ""
+				   : "; Ctrl-C ends it and writes the profile");
 	if (s.reads_by_ptrace)
-		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
-				"process_vm_readv, which needs the right to ptrace\n");
+		say("this kernel has no BPF memory reader (Linux 5.18); reading with process_vm_readv, which "
+		    "needs the right to ptrace");
 	if (!args->verbose)
 		return;
-	fprintf(stderr, "linger: %s, build id %s\n", s.python_path, s.build_id[0] ? s.build_id : "none");
+	say("%s, build id %s", s.python_path, s.build_id[0] ? s.build_id : "none");
 	if (s.raw_allocator->image)
-		fprintf(stderr, "linger: malloc is that of %s (%s), %zu sites\n", s.raw_allocator->path,
-			s.raw_allocator->name, s.raw_plan->n_sites);
-	fprintf(stderr,
-		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
-		"%s\n",
-		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms,
-		render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+		say("malloc is that of %s (%s), %zu sites", s.raw_allocator->path, s.raw_allocator->name,
+		    s.raw_plan->n_sites);
+	if (s.domains >> LINGER_DOMAIN_OBJECT & 1)
+		say("pymalloc has %zu pop, %zu push and %zu slow path sites", s.n_pops, s.n_pushes, s.n_slow);
+	say("attached in %.0f ms; kernel maps hold %s", s.attach_ms,
+	    render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
 }
 
 /* Which allocator serves the process, if that needs saying. False while it is not known. */
@@ -197,28 +184,16 @@ static bool announce_allocator(const struct recorder *recorder, const struct arg
 	if (recorder__summary(recorder, &s) || !s.allocator_is_known)
 		return false;
 	if (args->verbose)
-		fprintf(stderr, "linger: allocator %s\n", s.allocator);
+		say("allocator %s", s.allocator);
 	if (!s.allocator_is_pymalloc)
-		fprintf(stderr,
-			"linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, "
-			"the "
-			"object domain will be empty\n",
-			s.allocator);
+		say("the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, the object "
+		    "domain will be empty",
+		    s.allocator);
 	else if (strcmp(s.allocator, "pymalloc"))
-		fprintf(stderr,
-			"linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
-			"include what the hooks add\n",
-			s.allocator);
+		say("the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes include "
+		    "what the hooks add",
+		    s.allocator);
 	return true;
-}
-
-static uint64_t sum_dropped(const struct linger_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-		sum += c->dropped[reason];
-	return sum;
 }
 
 struct status {
@@ -237,9 +212,10 @@ static void print_status(struct status *status, const struct recorder *recorder)
 		return;
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
 		events += s.totals[domain].counters.seen_allocs + s.totals[domain].counters.seen_frees;
-		dropped += sum_dropped(&s.totals[domain].counters);
+		dropped += drop__sum(&s.totals[domain].counters);
 	}
-	live = s.totals[s.domains & 1 ? LINGER_DOMAIN_OBJECT : LINGER_DOMAIN_MAPPING].live_bytes;
+	/* Domains are not added up: the first of those that are recorded stands for all. */
+	live = s.totals[__builtin_ctz(s.domains)].live_bytes;
 	if (s.coverage >= 0)
 		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s.coverage * 100);
 	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s.elapsed_s,
@@ -249,107 +225,6 @@ static void print_status(struct status *status, const struct recorder *recorder)
 	status->last_events = events;
 	status->last_s = s.elapsed_s;
 	status->shown = true;
-}
-
-/* Everything that the profile left out, with what to do about it. */
-static void print_losses(const struct recorder_summary *s)
-{
-	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
-		const struct linger_counters *c = &s->totals[domain].counters;
-
-		for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-			if (c->dropped[reason])
-				fprintf(stderr, "linger: %s: %llu events dropped (%s): %s\nhint: %s\n",
-					linger_domain__name(domain), c->dropped[reason], drop__name(reason),
-					drop__help(reason), drop__hint(reason));
-		if (c->lost_stacks)
-			fprintf(stderr,
-				"linger: %s: %llu blocks are shown as [stack table full]: too many different "
-				"stacks\n",
-				linger_domain__name(domain), c->lost_stacks);
-		if (c->lost_names)
-			fprintf(stderr,
-				"linger: %s: %llu frames are shown as [unknown]: too many different "
-				"functions\n",
-				linger_domain__name(domain), c->lost_names);
-		if (c->dropped_frees)
-			fprintf(stderr,
-				"linger: %s: %llu removals dropped: what they freed still counts as live\n",
-				linger_domain__name(domain), c->dropped_frees);
-		if (c->skipped)
-			fprintf(stderr, "linger: %s: the kernel let %llu calls of any process pass unseen\n",
-				linger_domain__name(domain), c->skipped);
-		if (c->missed_frees)
-			fprintf(stderr, "linger: %s: %llu frees were missed and found out later\n",
-				linger_domain__name(domain), c->missed_frees);
-	}
-	if (s->forks)
-		fprintf(stderr,
-			"linger: the process forked %u %s; its children are not recorded, but were slowed by "
-			"the same probes\n",
-			s->forks, s->forks == 1 ? "time" : "times");
-	if (s->coverage >= 0 && s->coverage < 0.995)
-		fprintf(stderr,
-			"linger: the probes saw only %.1f %% of the allocations\n"
-			"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
-			s->coverage * 100);
-}
-
-/* --- notes in the profile ---------------------------------------------------------------------------- */
-
-static void __attribute__((format(printf, 2, 3))) add_note(struct profile *profile, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	profile__add_note(profile, text);
-}
-
-static void add_domain_note(struct profile *profile, enum linger_domain domain, const struct domain_totals *t)
-{
-	const struct linger_counters *c = &t->counters;
-
-	add_note(profile,
-		 "%s: %llu allocations seen = %" PRIu64 " recorded + %" PRIu64
-		 " dropped; %llu frees seen, %llu of "
-		 "them of older blocks; live %" PRIu64 " blocks, %s",
-		 linger_domain__name(domain), c->seen_allocs, t->alloc_blocks, sum_dropped(c), c->seen_frees,
-		 c->unmatched_frees, t->live_blocks,
-		 render_bytes(t->live_bytes, (char[RENDER_NUMBER_BYTES]){}));
-	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-		if (c->dropped[reason])
-			add_note(profile, "%s: %llu dropped (%s): %s", linger_domain__name(domain),
-				 c->dropped[reason], drop__name(reason), drop__help(reason));
-}
-
-static void add_notes(struct profile *profile, const struct recorder_summary *s)
-{
-	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version,
-		 s->elapsed_s,
-		 s->target_execed      ? ", until it became another program"
-		 : s->target_finalized ? ", until its interpreter shut down"
-		 : s->target_ended     ? ", until it ended"
-				       : "");
-	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
-		if (s->domains >> domain & 1)
-			add_domain_note(profile, domain, &s->totals[domain]);
-	if (s->domains >> LINGER_DOMAIN_RAW & 1 && s->raw_plan->leaves_out_new)
-		add_note(profile, "raw: what C++'s operator new of %s gave out is not recorded",
-			 s->raw_allocator->path);
-	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
-		return;
-	if (s->coverage < 0)
-		add_note(profile, "coverage: not measured (the process ended before its heap could be "
-				  "counted again, or the heap "
-				  "takes too long to count)");
-	else
-		add_note(profile,
-			 "coverage: %.3f %% of the allocations (the heap grew by %" PRId64
-			 " blocks by its own count)",
-			 s->coverage * 100, s->heap_growth_blocks);
 }
 
 /* --- results ----------------------------------------------------------------------------------------- */
@@ -377,8 +252,8 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		profile__free(profile);
 		return error__set(error, err, "failed to read the profile: %s", strerror(-err));
 	}
-	add_notes(profile, &summary);
-	print_losses(&summary);
+	record__add_notes(profile, &summary);
+	record__say_losses(&summary);
 	err = cli_output__write(&args->output, profile, error);
 	profile__free(profile);
 	if (args->stats_path) {
@@ -387,9 +262,9 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		stats_err = write_stats(args, &summary, err ? &other : error);
 	}
 	if (!err && args->output.path)
-		fprintf(stderr, "linger: wrote %s\n", args->output.path);
+		say("wrote %s", args->output.path);
 	if (args->verbose)
-		fprintf(stderr, "linger: detached in %.0f ms\n", summary.detach_ms);
+		say("detached in %.0f ms", summary.detach_ms);
 	return err ? err : stats_err;
 }
 

@@ -18,8 +18,7 @@ static int accompany(struct launch *launch, const struct arguments *args, int si
 	if (err)
 		report_error(&error);
 	else if (!launch__has_ended(launch))
-		fprintf(stderr,
-			"linger: the program runs on; linger waits for it, to pass on its exit status\n");
+		say("the program runs on; linger waits for it, to pass on its exit status");
 	status = launch__wait(launch, signals);
 	return status ? status : err ? (int)error_status(err) : STATUS_OK;
 }

@@ -57,7 +57,7 @@ static int finish_output(int status)
 {
 	if ((!fflush(stdout) && !ferror(stdout)) || status == STATUS_FAILURE)
 		return status;
-	fprintf(stderr, "linger: failed to write to standard output: %s\n", strerror(errno));
+	say("failed to write 'standard output': %s", strerror(errno));
 	return STATUS_FAILURE;
 }
 
@@ -78,8 +78,8 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "linger: there is no command '%s'\nhint: 'linger --help' lists the commands\n",
-		argv[1]);
+	say("there is no command '%s'", argv[1]);
+	say_hint("'linger --help' lists the commands");
 	return STATUS_UNSUPPORTED;
 }
 

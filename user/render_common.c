@@ -92,6 +92,21 @@ void render_string(FILE *out, const char *string, render_put *put)
 		put(out, next_code_point(&string));
 }
 
+char *render_cleaned(const char *string)
+{
+	char *cleaned = NULL;
+	size_t bytes;
+	FILE *memory = open_memstream(&cleaned, &bytes);
+
+	if (!memory)
+		return NULL;
+	render_string(memory, string, render_put_utf8);
+	if (!fclose(memory))
+		return cleaned;
+	free(cleaned);
+	return NULL;
+}
+
 size_t render_string_columns(const char *string)
 {
 	size_t columns = 0;

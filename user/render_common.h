@@ -21,6 +21,9 @@ void render_put_utf8(FILE *out, uint32_t code_point);
 
 void render_string(FILE *out, const char *string, render_put *put);
 
+/* The same as a string of its own; free() it. NULL when out of memory. */
+char *render_cleaned(const char *string);
+
 /* How many columns of a fixed-width font it takes. */
 size_t render_string_columns(const char *string);
 

@@ -150,6 +150,27 @@ def test_text_on_a_terminal(target):
     assert output and not re.search(rb"^\[object\];", output, re.M)
 
 
+@pytest.fixture
+def oddly_named(system_interpreter, tmp_path):
+    """An interpreter whose path is no UTF-8 and would turn a terminal red, and the start of its path as it is shown."""
+    folder = os.fsencode(tmp_path) + b"/\xff\x1b[31m;<x>"
+    os.mkdir(folder)
+    program = shutil.copy(os.path.realpath(system_interpreter.command[0]), os.fsdecode(folder))
+    with running([program, "-S", "-c", "print('ready', flush=True); input()"], env=clean_environment()) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process.pid, "%s/\N{REPLACEMENT CHARACTER}_[31m;<x>/" % tmp_path
+
+
+def test_a_path_of_the_target_is_cleaned_wherever_it_is_told(oddly_named, tmp_path):
+    pid, shown = oddly_named
+    run = record(pid, "-v", "--stats", tmp_path / "stats.json")
+    assert run.returncode == 0, run.stderr
+    assert shown in run.stderr and "\x1b" not in run.stderr
+    assert json.loads((tmp_path / "stats.json").read_text())["target"]["path"].startswith(shown)
+    assert shown in run_linger("doctor", "-p", pid).stdout
+    assert json.loads(run_linger("doctor", "-p", pid, "--json").stdout)["target"]["path"].startswith(shown)
+
+
 # --- how a recording ends -----------------------------------------------------------------------------------
 
 def test_a_duration_ends_it(target):
@@ -313,6 +334,11 @@ def test_doctor_refuses_what_record_refuses():
     with running(["sleep", "60"]) as process:
         run = run_linger("doctor", "-p", process.pid)
     assert run.returncode != 0 and "python" in (run.stdout + run.stderr).lower()
+
+
+def test_doctor_takes_no_number_for_another():
+    run = run_linger("doctor", "-p", (1 << 32) + 1)
+    assert run.returncode == 2 and run.stdout == "" and "is not a process id" in run.stderr
 
 
 def test_doctor_needs_no_target():
