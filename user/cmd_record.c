@@ -280,6 +280,13 @@ static double seconds_now(void)
 
 static const int passed_on[] = {SIGQUIT, SIGUSR1, SIGUSR2};
 
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 /*
  * Ctrl-C and a polite kill end the recording; they are read here and interrupt nothing. A command that was
  * started gets these and others passed on.
@@ -291,7 +298,9 @@ int record__open_signals(bool of_command)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* nohup means it: the recording outlives the terminal. */
+	if (!is_ignored(SIGHUP))
+		sigaddset(&set, SIGHUP);
 	for (size_t i = 0; of_command && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		sigaddset(&set, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -369,17 +378,23 @@ int record__see_through(struct recorder *recorder, const struct arguments *args,
 	return err;
 }
 
-static int record(const struct arguments *args, struct error *error)
+/* Only the recorder's errors can mean that something cannot be traced: a file that is not for us is a
+ * failure. */
+static enum exit_status record(const struct arguments *args, struct error *error)
 {
+	enum exit_status status = STATUS_FAILURE;
 	struct recorder *recorder;
-	int signals = record__open_signals(false), err = record__check_outputs(args, error);
+	int signals = record__open_signals(false), err;
 
-	if (!err)
+	if (!record__check_outputs(args, error)) {
 		err = recorder__open(&args->recorder, &recorder, error);
-	if (!err)
-		err = record__see_through(recorder, args, NULL, signals, error);
+		if (err)
+			status = error_status(err);
+		else if (!record__see_through(recorder, args, NULL, signals, error))
+			status = STATUS_OK;
+	}
 	close(signals);
-	return err;
+	return status;
 }
 
 int cmd_record(int argc, char **argv)
@@ -392,16 +407,15 @@ int cmd_record(int argc, char **argv)
 				  .children = children};
 	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
 	struct error error = {};
-	int err;
+	enum exit_status status;
 
 	argv[0] = "linger record";
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &args);
 	libbpf_set_print(args.verbose ? print_libbpf : NULL);
 	if (args.command)
 		return record__command(&args);
-	err = record(&args, &error);
-	if (!err)
-		return STATUS_OK;
-	report_error(&error);
-	return error_status(err);
+	status = record(&args, &error);
+	if (status)
+		report_error(&error);
+	return status;
 }

@@ -189,6 +189,20 @@ def test_a_signal_ends_it_with_its_profile(target, number):
     assert recording["object"]["live_blocks"] >= 5000
 
 
+def test_nohup_outlives_the_terminal(target, tmp_path):
+    """A hangup that linger is told to ignore does not end the recording, the next signal does."""
+    path = tmp_path / "profile.folded"
+    command = ["nohup", str(LINGER), "record", "-p", str(target.pid), "-o", path]
+    with running(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: RECORDING in process.stderr.readline(), RECORDING)
+        process.send_signal(signal.SIGHUP)
+        target.ask("build")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        process.stderr.close()
+    assert parse_folded(path.read_text()).total("object") >= 5000 * 100
+
+
 @pytest.mark.parametrize("how", ["exit", "kill"])
 def test_a_target_that_ends_ends_it_with_its_profile(target, how):
     with Recording(target.pid) as recording:

@@ -165,13 +165,29 @@ def test_the_asked_value_is_the_default_of_the_file(recorded, tmp_path):
     assert report(path) == report(recorded.path, "--value", "alloc_objects")
 
 
-def test_it_needs_no_root(recorded):
+@pytest.fixture
+def nobody_s(recorded):
+    """A folder with linger and a profile that anybody can read, and how to run it there as nobody."""
     with tempfile.TemporaryDirectory(prefix="linger-report-") as folder:
         os.chmod(folder, 0o755)
         program, path = (shutil.copy(file, folder) for file in (LINGER, recorded.path))
-        run = run_linger("report", path, program=program, user=NOBODY, group=NOBODY, extra_groups=[])
+        yield path, lambda *arguments: run_linger("report", *arguments, program=program, user=NOBODY, group=NOBODY,
+                                                  extra_groups=[])
+
+
+def test_it_needs_no_root(recorded, nobody_s):
+    path, run_as_nobody = nobody_s
+    run = run_as_nobody(path)
     assert run.returncode == 0, run.stderr
     assert run.stdout == report(recorded.path)
+
+
+def test_files_that_are_another_user_s_are_a_failure(nobody_s):
+    """And no sign that something cannot be traced, which has a status of its own."""
+    path, run_as_nobody = nobody_s
+    for arguments in [(path, "-o", "/root/p.svg"), ("/etc/shadow",)]:
+        run = run_as_nobody(*arguments)
+        assert run.returncode == 1 and "Permission denied" in run.stderr, run.stderr
 
 
 # --- pprof itself -------------------------------------------------------------------------------------------
