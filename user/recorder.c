@@ -432,11 +432,22 @@ static uint64_t started_realtime_ns(const struct recorder *recorder)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec - (now_ns() - recorder->started_ns);
 }
 
+/* The files whose code serves the memory; an interpreter may have malloc linked into it. */
+static int add_objects(const struct recorder *recorder, struct profile *profile)
+{
+	const struct python *python = &recorder->python;
+	const struct raw_allocator *raw = &recorder->raw_allocator;
+	int err = profile__add_object(profile, python->path, elf_image__build_id(python->image));
+
+	if (err || !raw->image || !strcmp(raw->path, python->path))
+		return err;
+	return profile__add_object(profile, raw->path, elf_image__build_id(raw->image));
+}
+
 int recorder__profile(const struct recorder *recorder, struct profile *profile)
 {
-	const char *build_id = elf_image__build_id(recorder->python.image);
 	uint64_t end_ns = recorder->stopped_ns ? recorder->stopped_ns : now_ns();
-	int err = profile__add_object(profile, recorder->python.path, build_id);
+	int err = add_objects(recorder, profile);
 
 	profile__set_time(profile, started_realtime_ns(recorder), end_ns - recorder->started_ns);
 	if (err)

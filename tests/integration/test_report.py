@@ -97,9 +97,28 @@ def test_losses_and_coverage_are_comments(recorded):
     assert re.search(r"^coverage: \d+\.\d+ %", comments, re.M)
 
 
-def test_the_interpreter_is_the_first_mapping(recorded):
+def test_the_interpreter_is_the_mapping(recorded):
     target = recorded.stats["target"]
-    assert recorded.pprof.mappings[0] == (target["path"], target["build"])
+    assert recorded.pprof.mappings == [(target["path"], target["build"])]
+
+
+@pytest.fixture
+def raw_recorded(system_interpreter, tmp_path):
+    with Target(system_interpreter, "ending.py") as target:
+        with Recording(target.pid, domain="object,raw", form="pprof") as recording:
+            target.ask("build")
+            recording.stop()
+        return Recorded(recording, tmp_path / "raw.pb.gz")
+
+
+def test_the_library_with_malloc_is_the_second_mapping(raw_recorded, tmp_path):
+    target, raw = raw_recorded.stats["target"], raw_recorded.stats["raw"]
+    expected = [(target["path"], target["build"]), (raw["path"], raw["build"])]
+    assert raw["path"] and raw["build"] and raw_recorded.pprof.mappings == expected
+    again = tmp_path / "again.pb.gz"
+    report(raw_recorded.path, "-o", again)
+    assert pprof.read(again.read_bytes()).mappings == expected
+    assert "ending.py" in go_pprof("-top", "-lines", again)
 
 
 def test_the_time_is_that_of_the_recording(recorded):
