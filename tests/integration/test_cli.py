@@ -249,6 +249,17 @@ def test_another_user_s_target(system_interpreter):
     assert recording["object"]["live_blocks"] >= 5000
 
 
+def test_a_busy_process_is_not_counted_short(system_interpreter):
+    """It goes on while its heap is counted: that is not taken for events that were missed."""
+    program = ("print('ready', flush=True)\nkeep = []\n"
+               "while True:\n    keep.append([object() for _ in range(100)])\n    if len(keep) > 2000: keep.clear()")
+    with running([*system_interpreter.command, "-S", "-c", program], env=clean_environment()) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with Recording(process.pid, "-d", "0.5") as recording:
+            recording.finish()
+    assert recording.stats["coverage"] > 0.99999
+
+
 # --- what cannot be done ------------------------------------------------------------------------------------
 
 def test_no_such_process():
