@@ -17,7 +17,7 @@ static const struct argp_option options[] = {
 	 2},
 	{"format", 'f', "FORMAT", 0, "folded, svg, text or pprof; without it by the ending of FILE", 2},
 	{"value", OPTION_VALUE, "VALUE", 0,
-	 "inuse_space (the default, unless the file that is read has another), inuse_objects, alloc_space or "
+	 "inuse_space (the default; of a file that is read its own), inuse_objects, alloc_space or "
 	 "alloc_objects",
 	 2},
 	{"domain", OPTION_DOMAIN, "LIST", 0,
@@ -94,7 +94,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_VALUE:
 		if (profile_value__parse(arg, &output->value))
-			argp_error(state, "'%s' is no value; see --help", arg);
+			argp_error(state,
+				   "'%s' is no value; there are inuse_space, inuse_objects, alloc_space and "
+				   "alloc_objects",
+				   arg);
 		output->value_given = true;
 		break;
 	case OPTION_DOMAIN:

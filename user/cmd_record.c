@@ -44,25 +44,22 @@ static const struct argp_option options[] = {
 	 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
 	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
-	 "more than half, is "
-	 "taken as blocks are seen, and what finds no room is counted as dropped",
+	 "more than half, is taken as blocks are seen; what finds no room is counted as dropped",
 	 3},
-	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
+	{"verbose", 'v', NULL, 0, "say more on standard error", 4},
 	{},
 };
 
 static const char documentation[] =
 	"Records which Python stacks allocated the memory that is still alive: in a process that runs (-p), "
-	"or in "
-	"COMMAND, which is started and recorded from its first allocation to its end.\v"
+	"or in COMMAND, which is started and recorded from its first allocation to its end.\v"
 	"Examples:\n"
 	"  sudo linger record -o heap.svg -- python3 script.py --its-option\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.pb.gz\n"
-	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > "
-	"heap.svg\n\n"
+	"  sudo linger record -p 1234 -d 5 | flamegraph.pl --color mem > heap.svg\n\n"
 	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
 	"failure, "
 	"2 when this process, kernel or user cannot be traced, or the usage was wrong. With COMMAND: its own "
@@ -70,7 +67,7 @@ static const char documentation[] =
 	"there "
 	"is no such command, 126 when it cannot be executed.";
 
-static const char arguments_documentation[] = "-p PID\n[--] COMMAND [ARGUMENT...]";
+static const char arguments_documentation[] = "-p PID\n-o FILE [--] COMMAND [ARGUMENT...]";
 
 static double parse_duration(struct argp_state *state, const char *text)
 {
