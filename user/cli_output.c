@@ -17,11 +17,11 @@ static const struct argp_option options[] = {
 	 2},
 	{"format", 'f', "FORMAT", 0, "folded, svg, text or pprof; without it by the ending of FILE", 2},
 	{"value", OPTION_VALUE, "VALUE", 0,
-	 "inuse_space (the default, unless the file that is read has another), inuse_objects, alloc_space or "
+	 "inuse_space (the default; of a file that is read its own), inuse_objects, alloc_space or "
 	 "alloc_objects",
 	 2},
-	{"domain", OPTION_DOMAIN, "LIST", 0, "which of object, raw, mapping, separated by commas (default: all)",
-	 2},
+	{"domain", OPTION_DOMAIN, "LIST", 0,
+	 "which of object, raw, mapping, separated by commas (default: all)", 2},
 	{"force", OPTION_FORCE, NULL, 0, "overwrite existing files", 2},
 	{},
 };
@@ -94,7 +94,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_VALUE:
 		if (profile_value__parse(arg, &output->value))
-			argp_error(state, "'%s' is no value; see --help", arg);
+			argp_error(state,
+				   "'%s' is no value; there are inuse_space, inuse_objects, alloc_space and "
+				   "alloc_objects",
+				   arg);
 		output->value_given = true;
 		break;
 	case OPTION_DOMAIN:
@@ -121,14 +124,6 @@ int cli_output__check(const struct cli_output *options, struct error *error)
 	return options->path ? output__check(options->path, options->force, error) : 0;
 }
 
-static int finish(struct output *output, int err, struct error *error)
-{
-	if (!err)
-		return output__commit(output, error);
-	output__abandon(output);
-	return error__set(error, err, "failed to write the profile: %s", strerror(-err));
-}
-
 int cli_output__write(const struct cli_output *options, const struct profile *profile, struct error *error)
 {
 	struct output *output;
@@ -137,7 +132,7 @@ int cli_output__write(const struct cli_output *options, const struct profile *pr
 	if (err)
 		return err;
 	err = renderer__render(options->renderer, profile, options->value, output__stream(output));
-	return finish(output, err, error);
+	return output__finish(output, err, error);
 }
 
 int cli_output__write_diff(const struct cli_output *options, const struct profile_diff *diff,
@@ -149,5 +144,5 @@ int cli_output__write_diff(const struct cli_output *options, const struct profil
 	if (err)
 		return err;
 	err = options->renderer->render_diff(diff, options->value, output__stream(output));
-	return finish(output, err, error);
+	return output__finish(output, err, error);
 }

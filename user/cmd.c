@@ -2,13 +2,70 @@
 #include "cmd.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "render_common.h"
+
+#define MAX_LINE_BYTES (2 * PATH_MAX)
+
+/* In one piece: others write to the same terminal. */
+static void put_line(FILE *out, const char *prefix, const char *format, va_list args)
+{
+	char text[MAX_LINE_BYTES], *cleaned;
+
+	vsnprintf(text, sizeof(text), format, args);
+	cleaned = render_cleaned(text);
+	fprintf(out, "%s%s\n", prefix, cleaned ? cleaned : "out of memory");
+	free(cleaned);
+}
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line(stderr, "linger: ", format, args);
+	va_end(args);
+}
+
+void say_hint(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line(stderr, "hint: ", format, args);
+	va_end(args);
+}
+
+void print_line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line(stdout, "", format, args);
+	va_end(args);
+}
+
+long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < min || value > max)
+		argp_error(state, "'%s' is not %s", text, what);
+	return value;
+}
 
 void report_error(const struct error *error)
 {
-	fprintf(stderr, "linger: %s\n", error->message);
+	say("%s", error->message);
 	if (error->hint[0])
-		fprintf(stderr, "hint: %s\n", error->hint);
+		say_hint("%s", error->hint);
 }
 
 enum exit_status error_status(int err)

@@ -2,6 +2,8 @@
 #ifndef LINGER_CMD_H
 #define LINGER_CMD_H
 
+#include <argp.h>
+
 #include "error.h"
 
 /* Exit statuses of linger, as linger.8 documents them. */
@@ -25,7 +27,18 @@ int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
-/* Prints "linger: message" and "hint: hint" on stderr. */
+/* An argument of an option: a whole number from min to max; "'TEXT' is not WHAT" ends linger. */
+long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what);
+
+/*
+ * A line each: "linger: ..." and "hint: ..." on stderr, and one on stdout. Paths and names of the target may
+ * be in them; they are cleaned as in all outputs.
+ */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says the message and the hint. */
 void report_error(const struct error *error);
 
 /* The exit status that a module's error calls for. */

@@ -16,6 +16,7 @@
 #include "python.h"
 #include "raw_allocator.h"
 #include "raw_plan.h"
+#include "stats_json.h"
 
 /* What the doctor finds; told as text or as JSON. */
 struct diagnosis {
@@ -60,13 +61,10 @@ static const char documentation[] = "Tells whether this kernel, this user and th
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *args = state->input;
-	char *end;
 
 	switch (key) {
 	case 'p':
-		args->pid = strtol(arg, &end, 10);
-		if (end == arg || *end || args->pid <= 0)
-			argp_error(state, "'%s' is not a process id", arg);
+		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
 		break;
 	case OPTION_JSON:
 		args->json = true;
@@ -167,29 +165,29 @@ static void print_features(const struct diagnosis *d)
 
 static void print_target(const struct diagnosis *d)
 {
-	printf("process %d\n", d->pid);
+	print_line("process %d", d->pid);
 	if (d->python.version[0])
-		printf("  ok       Python %-13s %s, build id %s\n", d->python.version, d->python.path,
-		       elf_image__build_id(d->python.image));
+		print_line("  ok       Python %-13s %s, build id %s", d->python.version, d->python.path,
+			   elf_image__build_id(d->python.image));
 	if (d->target_ok)
-		printf("  ok       allocator            %s\n", python_allocator__name(d->allocator));
+		print_line("  ok       allocator            %s", python_allocator__name(d->allocator));
 	if (d->has_plan)
-		printf("  ok       probe sites          %zu pop, %zu push, %zu slow path\n", d->plan.n_pops,
-		       d->plan.n_pushes, d->plan.n_slow);
+		print_line("  ok       probe sites          %zu pop, %zu push, %zu slow path", d->plan.n_pops,
+			   d->plan.n_pushes, d->plan.n_slow);
 	if (d->target_ok && !d->has_plan)
-		printf("  absent   probe sites          no pymalloc in use: the object domain would be "
-		       "empty\n");
+		print_line("  absent   probe sites          no pymalloc in use: the object domain would be "
+			   "empty");
 	if (d->target_ok)
-		printf("  ok       malloc               %s, %s, %zu sites\n", d->raw_allocator.name,
-		       d->raw_allocator.path, d->raw_plan.n_sites);
+		print_line("  ok       malloc               %s, %s, %zu sites", d->raw_allocator.name,
+			   d->raw_allocator.path, d->raw_plan.n_sites);
 	if (d->target_ok)
-		printf("  ok       reading memory       %s\n",
-		       d->reads_by_bpf ? "through a BPF iterator, whatever ptrace_scope is"
-				       : "with process_vm_readv, which needs the right to ptrace");
+		print_line("  ok       reading memory       %s",
+			   d->reads_by_bpf ? "through a BPF iterator, whatever ptrace_scope is"
+					   : "with process_vm_readv, which needs the right to ptrace");
 	if (!d->target_ok)
-		printf("  MISSING  %s\n", d->target_error.message);
+		print_line("  MISSING  %s", d->target_error.message);
 	if (!d->target_ok && d->target_error.hint[0])
-		printf("           %s\n", d->target_error.hint);
+		print_line("           %s", d->target_error.hint);
 }
 
 static void print_text(const struct diagnosis *d)
@@ -222,15 +220,17 @@ static json_t *make_target(const struct diagnosis *d)
 	if (!d->pid)
 		return json_null();
 	if (!d->target_ok)
-		return json_pack("{si sb ss ss}", "pid", (int)d->pid, "ok", false, "error",
-				 d->target_error.message, "hint", d->target_error.hint);
-	return json_pack(
-		"{si sb ss ss ss ss sb s{sI sI sI sI} s{ss ss si}}", "pid", (int)d->pid, "ok", true, "python",
-		d->python.version, "path", d->python.path, "build", elf_image__build_id(d->python.image),
-		"allocator", python_allocator__name(d->allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
-		"pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
-		(json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated, "raw", "allocator",
-		d->raw_allocator.name, "path", d->raw_allocator.path, "sites", (int)d->raw_plan.n_sites);
+		return json_pack("{si sb so so}", "pid", (int)d->pid, "ok", false, "error",
+				 stats_json__text(d->target_error.message), "hint",
+				 stats_json__text(d->target_error.hint));
+	return json_pack("{si sb ss so ss ss sb s{sI sI sI sI} s{ss so si}}", "pid", (int)d->pid, "ok", true,
+			 "python", d->python.version, "path", stats_json__text(d->python.path), "build",
+			 elf_image__build_id(d->python.image), "allocator",
+			 python_allocator__name(d->allocator), "reads_by_bpf", d->reads_by_bpf, "sites",
+			 "pop", (json_int_t)d->plan.n_pops, "push", (json_int_t)d->plan.n_pushes, "slow",
+			 (json_int_t)d->plan.n_slow, "unlocated", (json_int_t)d->plan.n_unlocated, "raw",
+			 "allocator", d->raw_allocator.name, "path", stats_json__text(d->raw_allocator.path),
+			 "sites", (int)d->raw_plan.n_sites);
 }
 
 static void print_json(const struct diagnosis *d)

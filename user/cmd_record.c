@@ -44,25 +44,22 @@ static const struct argp_option options[] = {
 	 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
 	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
-	 "more than half, is "
-	 "taken as blocks are seen, and what finds no room is counted as dropped",
+	 "more than half, is taken as blocks are seen; what finds no room is counted as dropped",
 	 3},
-	{"verbose", 'v', NULL, 0, "say more on stderr", 4},
+	{"verbose", 'v', NULL, 0, "say more on standard error", 4},
 	{},
 };
 
 static const char documentation[] =
 	"Records which Python stacks allocated the memory that is still alive: in a process that runs (-p), "
-	"or in "
-	"COMMAND, which is started and recorded from its first allocation to its end.\v"
+	"or in COMMAND, which is started and recorded from its first allocation to its end.\v"
 	"Examples:\n"
 	"  sudo linger record -o heap.svg -- python3 script.py --its-option\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.pb.gz\n"
-	"  sudo linger record -p $(pgrep -of uvicorn) -d 5 --stats stats.json | flamegraph.pl --color mem > "
-	"heap.svg\n\n"
+	"  sudo linger record -p 1234 -d 5 | flamegraph.pl --color mem > heap.svg\n\n"
 	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
 	"failure, "
 	"2 when this process, kernel or user cannot be traced, or the usage was wrong. With COMMAND: its own "
@@ -70,19 +67,7 @@ static const char documentation[] =
 	"there "
 	"is no such command, 126 when it cannot be executed.";
 
-static const char arguments_documentation[] = "-p PID\n[--] COMMAND [ARGUMENT...]";
-
-static long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < min || value > max)
-		argp_error(state, "'%s' is not %s", text, what);
-	return value;
-}
+static const char arguments_documentation[] = "-p PID\n-o FILE [--] COMMAND [ARGUMENT...]";
 
 static double parse_duration(struct argp_state *state, const char *text)
 {
@@ -111,6 +96,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
 	if (args->command && !args->output.path)
 		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
+	if (args->output.path && args->stats_path && !strcmp(args->output.path, args->stats_path))
+		argp_error(state, "the profile and --stats cannot both go to '%s'", args->stats_path);
 	if (args->mapping_mode) {
 		if (domains && domains != 1u << LINGER_DOMAIN_MAPPING)
 			argp_error(state, "--mode mapping records the mapping domain only");
@@ -167,24 +154,23 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 
 	if (recorder__summary(recorder, &s))
 		return;
-	fprintf(stderr, "linger: recording process %d (Python %s)%s\n", s.pid, s.python_version,
-		args->command          ? " from its start"
-		: args->duration_s > 0 ? ""
-				       : "; Ctrl-C ends it and writes the profile");
+	say("recording process %d (Python %s)%s", s.pid, s.python_version,
+	    args->command          ? " from its start"
+	    : args->duration_s > 0 ? ""
+				   : "; Ctrl-C ends it and writes the profile");
 	if (s.reads_by_ptrace)
-		fprintf(stderr, "linger: this kernel has no BPF memory reader (Linux 5.18); reading with "
-				"process_vm_readv, which needs the right to ptrace\n");
+		say("this kernel has no BPF memory reader (Linux 5.18); reading with process_vm_readv, which "
+		    "needs the right to ptrace");
 	if (!args->verbose)
 		return;
-	fprintf(stderr, "linger: %s, build id %s\n", s.python_path, s.build_id[0] ? s.build_id : "none");
+	say("%s, build id %s", s.python_path, s.build_id[0] ? s.build_id : "none");
 	if (s.raw_allocator->image)
-		fprintf(stderr, "linger: malloc is that of %s (%s), %zu sites\n", s.raw_allocator->path,
-			s.raw_allocator->name, s.raw_plan->n_sites);
-	fprintf(stderr,
-		"linger: %zu pop, %zu push and %zu slow path sites; attached in %.0f ms; kernel maps hold "
-		"%s\n",
-		s.n_pops, s.n_pushes, s.n_slow, s.attach_ms,
-		render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+		say("malloc is that of %s (%s), %zu sites", s.raw_allocator->path, s.raw_allocator->name,
+		    s.raw_plan->n_sites);
+	if (s.domains >> LINGER_DOMAIN_OBJECT & 1)
+		say("pymalloc has %zu pop, %zu push and %zu slow path sites", s.n_pops, s.n_pushes, s.n_slow);
+	say("attached in %.0f ms; kernel maps hold %s", s.attach_ms,
+	    render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
 }
 
 /* Which allocator serves the process, if that needs saying. False while it is not known. */
@@ -195,28 +181,16 @@ static bool announce_allocator(const struct recorder *recorder, const struct arg
 	if (recorder__summary(recorder, &s) || !s.allocator_is_known)
 		return false;
 	if (args->verbose)
-		fprintf(stderr, "linger: allocator %s\n", s.allocator);
+		say("allocator %s", s.allocator);
 	if (!s.allocator_is_pymalloc)
-		fprintf(stderr,
-			"linger: the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, "
-			"the "
-			"object domain will be empty\n",
-			s.allocator);
+		say("the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, the object "
+		    "domain will be empty",
+		    s.allocator);
 	else if (strcmp(s.allocator, "pymalloc"))
-		fprintf(stderr,
-			"linger: the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes "
-			"include what the hooks add\n",
-			s.allocator);
+		say("the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes include "
+		    "what the hooks add",
+		    s.allocator);
 	return true;
-}
-
-static uint64_t sum_dropped(const struct linger_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-		sum += c->dropped[reason];
-	return sum;
 }
 
 struct status {
@@ -235,9 +209,10 @@ static void print_status(struct status *status, const struct recorder *recorder)
 		return;
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
 		events += s.totals[domain].counters.seen_allocs + s.totals[domain].counters.seen_frees;
-		dropped += sum_dropped(&s.totals[domain].counters);
+		dropped += drop__sum(&s.totals[domain].counters);
 	}
-	live = s.totals[s.domains & 1 ? LINGER_DOMAIN_OBJECT : LINGER_DOMAIN_MAPPING].live_bytes;
+	/* Domains are not added up: the first of those that are recorded stands for all. */
+	live = s.totals[__builtin_ctz(s.domains)].live_bytes;
 	if (s.coverage >= 0)
 		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s.coverage * 100);
 	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s.elapsed_s,
@@ -247,108 +222,6 @@ static void print_status(struct status *status, const struct recorder *recorder)
 	status->last_events = events;
 	status->last_s = s.elapsed_s;
 	status->shown = true;
-}
-
-/* Everything that the profile left out, with what to do about it. */
-static void print_losses(const struct recorder_summary *s)
-{
-	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
-		const struct linger_counters *c = &s->totals[domain].counters;
-
-		for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-			if (c->dropped[reason])
-				fprintf(stderr, "linger: %s: %llu events dropped (%s): %s\nhint: %s\n",
-					linger_domain__name(domain), c->dropped[reason], drop__name(reason),
-					drop__help(reason), drop__hint(reason));
-		if (c->lost_stacks)
-			fprintf(stderr,
-				"linger: %s: %llu blocks are shown as [stack table full]: too many different "
-				"stacks\n",
-				linger_domain__name(domain), c->lost_stacks);
-		if (c->lost_names)
-			fprintf(stderr,
-				"linger: %s: %llu frames are shown as [unknown]: too many different "
-				"functions\n",
-				linger_domain__name(domain), c->lost_names);
-		if (c->dropped_frees)
-			fprintf(stderr,
-				"linger: %s: %llu removals dropped: what they freed still counts as live\n",
-				linger_domain__name(domain), c->dropped_frees);
-		if (c->skipped)
-			fprintf(stderr, "linger: %s: the kernel let %llu calls of any process pass unseen\n",
-				linger_domain__name(domain), c->skipped);
-		if (c->missed_frees)
-			fprintf(stderr, "linger: %s: %llu frees were missed and found out later\n",
-				linger_domain__name(domain), c->missed_frees);
-	}
-	if (s->forks)
-		fprintf(stderr,
-			"linger: the process forked %u times; its children are not recorded, but were slowed "
-			"by the "
-			"same probes\n",
-			s->forks);
-	if (s->coverage >= 0 && s->coverage < 0.995)
-		fprintf(stderr,
-			"linger: the probes saw only %.1f %% of the allocations\n"
-			"hint: please report this build: 'linger doctor -p PID --json' describes it\n",
-			s->coverage * 100);
-}
-
-/* --- notes in the profile ---------------------------------------------------------------------------- */
-
-static void __attribute__((format(printf, 2, 3))) add_note(struct profile *profile, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	profile__add_note(profile, text);
-}
-
-static void add_domain_note(struct profile *profile, enum linger_domain domain, const struct domain_totals *t)
-{
-	const struct linger_counters *c = &t->counters;
-
-	add_note(profile,
-		 "%s: %llu allocations seen = %" PRIu64 " recorded + %" PRIu64
-		 " dropped; %llu frees seen, %llu of "
-		 "them of older blocks; live %" PRIu64 " blocks, %s",
-		 linger_domain__name(domain), c->seen_allocs, t->alloc_blocks, sum_dropped(c), c->seen_frees,
-		 c->unmatched_frees, t->live_blocks,
-		 render_bytes(t->live_bytes, (char[RENDER_NUMBER_BYTES]){}));
-	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
-		if (c->dropped[reason])
-			add_note(profile, "%s: %llu dropped (%s): %s", linger_domain__name(domain),
-				 c->dropped[reason], drop__name(reason), drop__help(reason));
-}
-
-static void add_notes(struct profile *profile, const struct recorder_summary *s)
-{
-	add_note(profile, "process %d, Python %s, recorded for %.1f s%s", s->pid, s->python_version,
-		 s->elapsed_s,
-		 s->target_execed      ? ", until it became another program"
-		 : s->target_finalized ? ", until its interpreter shut down"
-		 : s->target_ended     ? ", until it ended"
-				       : "");
-	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
-		if (s->domains >> domain & 1)
-			add_domain_note(profile, domain, &s->totals[domain]);
-	if (s->domains >> LINGER_DOMAIN_RAW & 1 && s->raw_plan->leaves_out_new)
-		add_note(profile, "raw: what C++'s operator new of %s gave out is not recorded",
-			 s->raw_allocator->path);
-	if (!(s->domains >> LINGER_DOMAIN_OBJECT & 1))
-		return;
-	if (s->coverage < 0)
-		add_note(profile, "coverage: not measured (the process ended before its heap could be "
-				  "counted again, or the heap "
-				  "takes too long to count)");
-	else
-		add_note(profile,
-			 "coverage: %.3f %% of the allocations (the heap grew by %" PRId64
-			 " blocks by its own count)",
-			 s->coverage * 100, s->heap_growth_blocks);
 }
 
 /* --- results ----------------------------------------------------------------------------------------- */
@@ -361,12 +234,7 @@ static int write_stats(const struct arguments *args, const struct recorder_summa
 
 	if (err)
 		return err;
-	err = stats_json__write(summary, output__stream(output));
-	if (err) {
-		output__abandon(output);
-		return error__set(error, err, "failed to write '%s': %s", args->stats_path, strerror(-err));
-	}
-	return output__commit(output, error);
+	return output__finish(output, stats_json__write(summary, output__stream(output)), error);
 }
 
 static int write_results(const struct arguments *args, const struct recorder *recorder, struct error *error)
@@ -381,8 +249,8 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		profile__free(profile);
 		return error__set(error, err, "failed to read the profile: %s", strerror(-err));
 	}
-	add_notes(profile, &summary);
-	print_losses(&summary);
+	record__add_notes(profile, &summary);
+	record__say_losses(&summary);
 	err = cli_output__write(&args->output, profile, error);
 	profile__free(profile);
 	if (args->stats_path) {
@@ -391,9 +259,9 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		stats_err = write_stats(args, &summary, err ? &other : error);
 	}
 	if (!err && args->output.path)
-		fprintf(stderr, "linger: wrote %s\n", args->output.path);
+		say("wrote %s", args->output.path);
 	if (args->verbose)
-		fprintf(stderr, "linger: detached in %.0f ms\n", summary.detach_ms);
+		say("detached in %.0f ms", summary.detach_ms);
 	return err ? err : stats_err;
 }
 
@@ -409,6 +277,13 @@ static double seconds_now(void)
 
 static const int passed_on[] = {SIGQUIT, SIGUSR1, SIGUSR2};
 
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 /*
  * Ctrl-C and a polite kill end the recording; they are read here and interrupt nothing. A command that was
  * started gets these and others passed on.
@@ -420,7 +295,9 @@ int record__open_signals(bool of_command)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* nohup means it: the recording outlives the terminal. */
+	if (!is_ignored(SIGHUP))
+		sigaddset(&set, SIGHUP);
 	for (size_t i = 0; of_command && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		sigaddset(&set, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -498,17 +375,23 @@ int record__see_through(struct recorder *recorder, const struct arguments *args,
 	return err;
 }
 
-static int record(const struct arguments *args, struct error *error)
+/* Only the recorder's errors can mean that something cannot be traced: a file that is not for us is a
+ * failure. */
+static enum exit_status record(const struct arguments *args, struct error *error)
 {
+	enum exit_status status = STATUS_FAILURE;
 	struct recorder *recorder;
-	int signals = record__open_signals(false), err = record__check_outputs(args, error);
+	int signals = record__open_signals(false), err;
 
-	if (!err)
+	if (!record__check_outputs(args, error)) {
 		err = recorder__open(&args->recorder, &recorder, error);
-	if (!err)
-		err = record__see_through(recorder, args, NULL, signals, error);
+		if (err)
+			status = error_status(err);
+		else if (!record__see_through(recorder, args, NULL, signals, error))
+			status = STATUS_OK;
+	}
 	close(signals);
-	return err;
+	return status;
 }
 
 int cmd_record(int argc, char **argv)
@@ -521,16 +404,15 @@ int cmd_record(int argc, char **argv)
 				  .children = children};
 	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
 	struct error error = {};
-	int err;
+	enum exit_status status;
 
 	argv[0] = "linger record";
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &args);
 	libbpf_set_print(args.verbose ? print_libbpf : NULL);
 	if (args.command)
 		return record__command(&args);
-	err = record(&args, &error);
-	if (!err)
-		return STATUS_OK;
-	report_error(&error);
-	return error_status(err);
+	status = record(&args, &error);
+	if (status)
+		report_error(&error);
+	return status;
 }

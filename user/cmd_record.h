@@ -30,6 +30,11 @@ int record__open_signals(bool of_command);
 int record__see_through(struct recorder *recorder, const struct arguments *args, const struct launch *launch,
 			int signals, struct error *error);
 
+/* What the profile left out: noted in the profile for whoever reads it, said with what to do about it to
+ * whoever records; in cmd_record_notes.c. */
+void record__add_notes(struct profile *profile, const struct recorder_summary *summary);
+void record__say_losses(const struct recorder_summary *summary);
+
 /* `linger record COMMAND`, in cmd_record_command.c. Returns an exit status. */
 int record__command(const struct arguments *args);
 

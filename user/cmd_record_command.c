@@ -12,16 +12,16 @@ static int accompany(struct launch *launch, const struct arguments *args, int si
 	struct recorder *recorder;
 	struct error error = {};
 	int err = launch__record(launch, signals, &args->recorder, &recorder, &error), status;
+	enum exit_status mine = err ? error_status(err) : STATUS_OK;
 
-	if (!err)
-		err = record__see_through(recorder, args, launch, signals, &error);
-	if (err)
+	if (!err && record__see_through(recorder, args, launch, signals, &error))
+		mine = STATUS_FAILURE;
+	if (mine)
 		report_error(&error);
 	else if (!launch__has_ended(launch))
-		fprintf(stderr,
-			"linger: the program runs on; linger waits for it, to pass on its exit status\n");
+		say("the program runs on; linger waits for it, to pass on its exit status");
 	status = launch__wait(launch, signals);
-	return status ? status : err ? (int)error_status(err) : STATUS_OK;
+	return status ? status : (int)mine;
 }
 
 static int run_command(struct launch *launch, const struct arguments *args)
@@ -44,10 +44,13 @@ int record__command(const struct arguments *args)
 {
 	struct error error = {};
 	struct launch *launch;
-	int err = record__check_outputs(args, &error), status;
+	int err, status;
 
-	if (!err)
-		err = recorder__check(&args->recorder, &error);
+	if (record__check_outputs(args, &error)) {
+		report_error(&error);
+		return STATUS_FAILURE;
+	}
+	err = recorder__check(&args->recorder, &error);
 	if (!err)
 		err = launch__new(args->command, &launch, &error);
 	if (err) {

@@ -162,5 +162,5 @@ int cmd_report(int argc, char **argv)
 	if (!err)
 		return STATUS_OK;
 	report_error(&error);
-	return error_status(err);
+	return STATUS_FAILURE;
 }

@@ -23,3 +23,12 @@ const char *drop__hint(enum linger_drop reason)
 {
 	return catalogue[reason].hint;
 }
+
+uint64_t drop__sum(const struct linger_counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (int reason = 0; reason < LINGER_DROP_REASONS; reason++)
+		sum += counters->dropped[reason];
+	return sum;
+}

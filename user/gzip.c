@@ -67,7 +67,7 @@ static int compress_buffer(struct gzip_writer *writer, int flush)
 		deflate(stream, flush);
 		len = BUFFER_BYTES - stream->avail_out;
 		if (fwrite(writer->compressed, 1, len, writer->out) != len)
-			return -EIO;
+			return -errno;
 	} while (!stream->avail_out);
 	return 0;
 }
@@ -75,8 +75,9 @@ static int compress_buffer(struct gzip_writer *writer, int flush)
 int gzip_writer__put(struct gzip_writer *writer, const void *bytes, size_t len)
 {
 	const unsigned char *from = bytes;
+	int err = 0;
 
-	while (len) {
+	while (len && !err) {
 		size_t room = BUFFER_BYTES - writer->n_in;
 		size_t n = len < room ? len : room;
 
@@ -84,10 +85,10 @@ int gzip_writer__put(struct gzip_writer *writer, const void *bytes, size_t len)
 		writer->n_in += n;
 		from += n;
 		len -= n;
-		if (writer->n_in == BUFFER_BYTES && compress_buffer(writer, Z_NO_FLUSH))
-			return -EIO;
+		if (writer->n_in == BUFFER_BYTES)
+			err = compress_buffer(writer, Z_NO_FLUSH);
 	}
-	return 0;
+	return err;
 }
 
 int gzip_writer__finish(struct gzip_writer *writer)

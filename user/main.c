@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -34,9 +37,32 @@ static void print_help(FILE *out)
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");
 }
 
-int main(int argc, char **argv)
+/*
+ * A standard stream that is closed would give its number to the next file that is opened, and what is written
+ * to the stream would go there. These are as good as closed, for a command that is started too.
+ */
+static void hold_standard_streams(void)
 {
-	argp_err_exit_status = STATUS_UNSUPPORTED;
+	int fd;
+
+	do
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What went to standard output has arrived, or that is a failure too. */
+static int finish_output(int status)
+{
+	if ((!fflush(stdout) && !ferror(stdout)) || status == STATUS_FAILURE)
+		return status;
+	say("failed to write 'standard output': %s", strerror(errno));
+	return STATUS_FAILURE;
+}
+
+static int run(int argc, char **argv)
+{
 	if (argc < 2) {
 		print_help(stderr);
 		return STATUS_UNSUPPORTED;
@@ -52,7 +78,14 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "linger: there is no command '%s'\nhint: 'linger --help' lists the commands\n",
-		argv[1]);
+	say("there is no command '%s'", argv[1]);
+	say_hint("'linger --help' lists the commands");
 	return STATUS_UNSUPPORTED;
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = STATUS_UNSUPPORTED;
+	hold_standard_streams();
+	return finish_output(run(argc, argv));
 }

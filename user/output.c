@@ -38,6 +38,14 @@ static bool is_special(const char *path)
 	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+/* Also a link to nothing: that would not be replaced either. */
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st);
+}
+
 static int open_temporary(struct output *output, struct error *error)
 {
 	const char *path = output->path;
@@ -79,7 +87,7 @@ int output__check(const char *path, bool force, struct error *error)
 		err = 0;
 	} else if (is_directory(path)) {
 		err = error__set(error, -EISDIR, "failed to write '%s': it is a directory", path);
-	} else if (!force && !access(path, F_OK)) {
+	} else if (!force && exists(path)) {
 		err = error__set(error, -EEXIST, "failed to write '%s': it exists", path);
 		error__hint(error, "choose another name, or overwrite it with --force");
 	} else if (access(directory, W_OK | X_OK)) {
@@ -154,18 +162,40 @@ static int move_in_place(struct output *output)
 	return -errno;
 }
 
+/* Whatever is in the way now, a recording cannot be made again. */
+static int fail_to_move(struct output *output, int err, struct error *error)
+{
+	error__set(error, err, "failed to write '%s': %s", output->path,
+		   err == -EEXIST ? "it exists by now" : strerror(-err));
+	if (exists(output->temporary))
+		error__hint(error, "what was to be written is in '%s'", output->temporary);
+	free_output(output);
+	return err;
+}
+
+static int fail(struct output *output, int err, struct error *error)
+{
+	error__set(error, err, "failed to write '%s': %s", output->path ? output->path : "standard output",
+		   strerror(-err));
+	output__abandon(output);
+	return err;
+}
+
 int output__commit(struct output *output, struct error *error)
 {
 	int err = close_stream(output);
 
-	if (!err && output->temporary)
+	if (err)
+		return fail(output, err, error);
+	if (output->temporary)
 		err = move_in_place(output);
-	if (err) {
-		error__set(error, err, "failed to write '%s': %s",
-			   output->path ? output->path : "standard output", strerror(-err));
-		output__abandon(output);
-		return err;
-	}
+	if (err)
+		return fail_to_move(output, err, error);
 	free_output(output);
 	return 0;
+}
+
+int output__finish(struct output *output, int err, struct error *error)
+{
+	return err ? fail(output, err, error) : output__commit(output, error);
 }

@@ -21,10 +21,16 @@ int output__check(const char *path, bool force, struct error *error);
 int output__open(const char *path, bool force, struct output **ret_output, struct error *error);
 FILE *output__stream(struct output *output);
 
-/* Puts the file in its place. After a failure nothing of it is left. Frees the output either way. */
+/*
+ * Puts the file in its place. After a failure nothing of it is left, except where it is complete and only its
+ * place is taken: then the hint tells where it is. Frees the output either way.
+ */
 int output__commit(struct output *output, struct error *error);
 
 /* Drops what was written. NULL is fine. */
 void output__abandon(struct output *output);
+
+/* The one or the other, by whether writing it succeeded: err is 0 or a negative errno, which is returned. */
+int output__finish(struct output *output, int err, struct error *error);
 
 #endif /* LINGER_OUTPUT_H */

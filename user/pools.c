@@ -148,6 +148,8 @@ int pools__count(const struct target *target, struct memory_reader *reader, uint
 			err = walk_mapping(walk, &mappings[i]);
 	if (!err)
 		err = flush(walk);
+	if (!err && !target__has_memory(target))
+		err = -ESRCH;
 	if (!err)
 		*ret_count = walk->count;
 	if (walk->pagemap >= 0)

@@ -69,7 +69,8 @@ int profile__add_note(struct profile *profile, const char *text);
 size_t profile__n_notes(const struct profile *profile);
 const char *profile__note(const struct profile *profile, size_t i);
 
-/* The first is the interpreter's file. 0 or -ENOMEM. */
+/* The first is the interpreter's file, the second, if raw was recorded, the library with its malloc. 0 or
+ * -ENOMEM. */
 int profile__add_object(struct profile *profile, const char *path, const char *build_id);
 size_t profile__n_objects(const struct profile *profile);
 const struct profile_object *profile__object(const struct profile *profile, size_t i);

@@ -27,11 +27,12 @@
 
 /*
  * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so
- * our account is the mean of before and after.
+ * our account is the mean of before and after, and half their distance off at most.
  */
 struct heap_count {
 	int64_t blocks;   /* pool headers */
 	int64_t net_seen; /* allocations seen minus frees seen */
+	int64_t slack;
 };
 
 struct recorder {
@@ -94,7 +95,11 @@ static int count_heap(const struct recorder *recorder, struct heap_count *ret_co
 		err = net_seen(recorder, &after);
 	if (err)
 		return err;
-	*ret_count = (struct heap_count){.blocks = pools.blocks, .net_seen = (before + after) / 2};
+	*ret_count = (struct heap_count){
+		.blocks = pools.blocks,
+		.net_seen = (before + after) / 2,
+		.slack = (llabs(after - before) + 1) / 2,
+	};
 	return 0;
 }
 
@@ -122,8 +127,8 @@ static void update_coverage(struct recorder *recorder)
 
 /*
  * The share of the allocations that was seen. What was missed shows in the difference between how much the
- * heap grew and how much we saw it grow; that is a lower bound of what was missed, and exact where nothing
- * was freed unseen.
+ * heap grew and how much we saw it grow, apart from what happened while we counted; that is a lower bound of
+ * what was missed, and exact where nothing was freed unseen.
  */
 static double coverage(const struct recorder *recorder, uint64_t seen_allocs, int64_t *ret_growth)
 {
@@ -133,7 +138,9 @@ static double coverage(const struct recorder *recorder, uint64_t seen_allocs, in
 		return -1;
 	growth = recorder->last_count.blocks - recorder->first_count.blocks;
 	seen_growth = recorder->last_count.net_seen - recorder->first_count.net_seen;
-	missed = llabs(growth - seen_growth);
+	missed = llabs(growth - seen_growth) - recorder->first_count.slack - recorder->last_count.slack;
+	if (missed < 0)
+		missed = 0;
 	*ret_growth = growth;
 	return missed + seen_allocs ? (double)seen_allocs / (seen_allocs + missed) : 1;
 }
@@ -445,11 +452,22 @@ static uint64_t started_realtime_ns(const struct recorder *recorder)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec - (now_ns() - recorder->started_ns);
 }
 
+/* The files whose code serves the memory; an interpreter may have malloc linked into it. */
+static int add_objects(const struct recorder *recorder, struct profile *profile)
+{
+	const struct python *python = &recorder->python;
+	const struct raw_allocator *raw = &recorder->raw_allocator;
+	int err = profile__add_object(profile, python->path, elf_image__build_id(python->image));
+
+	if (err || !raw->image || !strcmp(raw->path, python->path))
+		return err;
+	return profile__add_object(profile, raw->path, elf_image__build_id(raw->image));
+}
+
 int recorder__profile(const struct recorder *recorder, struct profile *profile)
 {
-	const char *build_id = elf_image__build_id(recorder->python.image);
 	uint64_t end_ns = recorder->stopped_ns ? recorder->stopped_ns : now_ns();
-	int err = profile__add_object(profile, recorder->python.path, build_id);
+	int err = add_objects(recorder, profile);
 
 	profile__set_time(profile, started_realtime_ns(recorder), end_ns - recorder->started_ns);
 	if (err)

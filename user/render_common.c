@@ -92,6 +92,21 @@ void render_string(FILE *out, const char *string, render_put *put)
 		put(out, next_code_point(&string));
 }
 
+char *render_cleaned(const char *string)
+{
+	char *cleaned = NULL;
+	size_t bytes;
+	FILE *memory = open_memstream(&cleaned, &bytes);
+
+	if (!memory)
+		return NULL;
+	render_string(memory, string, render_put_utf8);
+	if (!fclose(memory))
+		return cleaned;
+	free(cleaned);
+	return NULL;
+}
+
 size_t render_string_columns(const char *string)
 {
 	size_t columns = 0;
@@ -460,5 +475,6 @@ int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
 
 int render_finish(FILE *out)
 {
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	/* An earlier write may have failed, with an errno that is long gone. */
+	return fflush(out) ? -errno : ferror(out) ? -EIO : 0;
 }

@@ -21,6 +21,9 @@ void render_put_utf8(FILE *out, uint32_t code_point);
 
 void render_string(FILE *out, const char *string, render_put *put);
 
+/* The same as a string of its own; free() it. NULL when out of memory. */
+char *render_cleaned(const char *string);
+
 /* How many columns of a fixed-width font it takes. */
 size_t render_string_columns(const char *string);
 
@@ -74,7 +77,7 @@ int render_samples(const struct profile *profile, enum linger_domain domain, enu
 int render_pairs(const struct profile_diff *diff, enum linger_domain domain,
 		 const struct profile_pair ***ret_pairs, size_t *ret_n);
 
-/* 0, or -EIO when anything written to the stream was lost. */
+/* 0, or why something written to the stream was lost: a negative errno. */
 int render_finish(FILE *out);
 
 #endif /* LINGER_RENDER_COMMON_H */

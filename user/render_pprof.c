@@ -297,20 +297,15 @@ static void put_function(struct writer *w, const struct numbered *numbered)
 static void put_string(struct writer *w, const char *string)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
-	char *cleaned = NULL, *strings[1];
-	size_t bytes;
-	FILE *memory = open_memstream(&cleaned, &bytes);
+	char *cleaned = render_cleaned(string);
 
-	if (memory)
-		render_string(memory, string, render_put_utf8);
-	if (!memory || fclose(memory)) {
+	if (!cleaned) {
 		w->err = -ENOMEM;
-	} else {
-		strings[0] = cleaned;
-		piece.string_table = strings;
-		piece.n_string_table = 1;
-		put_piece(w, &piece);
+		return;
 	}
+	piece.string_table = &cleaned;
+	piece.n_string_table = 1;
+	put_piece(w, &piece);
 	free(cleaned);
 }
 

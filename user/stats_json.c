@@ -2,9 +2,19 @@
 #include "stats_json.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <stdlib.h>
 
 #include "drops.h"
+#include "render_common.h"
+
+json_t *stats_json__text(const char *text)
+{
+	char *cleaned = render_cleaned(text);
+	json_t *json = json_string(cleaned);
+
+	free(cleaned);
+	return json;
+}
 
 static json_t *make_dropped(const struct linger_counters *c)
 {
@@ -43,9 +53,9 @@ static json_t *make_domains(const struct recorder_summary *summary)
 
 static json_t *make_target(const struct recorder_summary *summary)
 {
-	return json_pack("{si ss ss ss ss}", "pid", (int)summary->pid, "python", summary->python_version,
-			 "path", summary->python_path, "build", summary->build_id, "allocator",
-			 summary->allocator);
+	return json_pack("{si ss so ss ss}", "pid", (int)summary->pid, "python", summary->python_version,
+			 "path", stats_json__text(summary->python_path), "build", summary->build_id,
+			 "allocator", summary->allocator);
 }
 
 /* The library whose malloc is recorded, and the functions whose probes cost twenty times the usual. */
@@ -60,8 +70,8 @@ static json_t *make_raw(const struct recorder_summary *summary)
 	for (size_t i = 0; i < plan->n_sites; i++)
 		if (plan->sites[i].stepped)
 			json_array_append_new(stepped, json_string(plan->sites[i].function));
-	return json_pack("{ss ss ss si so sb}", "allocator", summary->raw_allocator->name, "path",
-			 summary->raw_allocator->path, "build",
+	return json_pack("{ss so ss si so sb}", "allocator", summary->raw_allocator->name, "path",
+			 stats_json__text(summary->raw_allocator->path), "build",
 			 elf_image__build_id(summary->raw_allocator->image), "sites", (int)plan->n_sites,
 			 "slow_sites", stepped, "leaves_out_new", plan->leaves_out_new);
 }

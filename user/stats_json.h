@@ -4,9 +4,14 @@
 
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "recorder.h"
 
 /* The totals, losses and costs of a recording as JSON (linger.8 describes the fields). 0, -ENOMEM, -EIO. */
 int stats_json__write(const struct recorder_summary *summary, FILE *out);
+
+/* A path or name of the target: JSON has to be UTF-8, paths need not be. NULL when out of memory. */
+json_t *stats_json__text(const char *text);
 
 #endif /* LINGER_STATS_JSON_H */

@@ -216,7 +216,7 @@ static size_t put_body(FILE *out, const struct svg_page *page)
 
 /* The height is known only at the end, when the notes have been broken into lines: the body comes from
  * memory. */
-static void put_file(FILE *out, const char *body, size_t height)
+static int put_file(FILE *out, const char *body, size_t height)
 {
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
 	fprintf(out,
@@ -224,8 +224,10 @@ static void put_file(FILE *out, const char *body, size_t height)
 		"%zu\" "
 		"data-margin=\"%d\" data-row=\"%d\" data-column=\"%.2f\" data-label-columns=\"%d\">\n",
 		WIDTH, height, WIDTH, height, MARGIN, ROW_HEIGHT, COLUMN_WIDTH, MIN_LABEL_COLUMNS);
-	fputs(body, out);
+	if (fputs(body, out) == EOF)
+		return -errno; /* larger than the buffer: not found out again at the end */
 	fprintf(out, "<script><![CDATA[\n%s]]></script>\n</svg>\n", embedded_render_svg_js);
+	return render_finish(out);
 }
 
 int svg_page__put(const struct svg_page *page, FILE *out)
@@ -234,6 +236,7 @@ int svg_page__put(const struct svg_page *page, FILE *out)
 	size_t body_bytes;
 	size_t height;
 	FILE *memory;
+	int err;
 
 	memory = open_memstream(&body, &body_bytes);
 	if (!memory)
@@ -243,7 +246,7 @@ int svg_page__put(const struct svg_page *page, FILE *out)
 		free(body);
 		return -ENOMEM;
 	}
-	put_file(out, body, height);
+	err = put_file(out, body, height);
 	free(body);
-	return render_finish(out);
+	return err;
 }

@@ -192,6 +192,17 @@ int target__mappings(const struct target *target, struct target_mapping **ret_ma
 	return err;
 }
 
+bool target__has_memory(const struct target *target)
+{
+	int fd = target__open_proc(target, "maps");
+	char byte;
+	bool has = fd >= 0 && read(fd, &byte, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 void target__free_mappings(struct target_mapping *mappings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -32,6 +32,9 @@ bool target__is_alive(const struct target *target);
 
 /* The mappings of this moment. 0, -ESRCH, -EACCES, -ENOMEM. */
 int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n);
+/* Not in a process that has begun to end, which looks alive for a while: what was just read of it may be too
+ * little. */
+bool target__has_memory(const struct target *target);
 void target__free_mappings(struct target_mapping *mappings, size_t n);
 
 /* Opens the very file that a mapping shows, also when it was deleted or lies in another mount namespace.

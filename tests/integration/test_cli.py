@@ -60,7 +60,7 @@ def test_help_has_examples():
     (), ("nonsense",), ("record",), ("record", "-p", "word"), ("record", "-p", "-1"), ("record", "-p", "1", "-d", "x"),
     ("record", "-p", "1", "-f", "nonsense"), ("record", "-p", "1", "--value", "nonsense"),
     ("record", "-p", "1", "--domain", "nonsense"), ("record", "-p", "1", "--mode", "nonsense"),
-    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "--no-such-option")])
+    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "-o", "x.svg", "--stats", "x.svg"), ("record", "-p", "1", "--no-such-option")])
 def test_wrong_usage_fails_and_says_why(arguments):
     run = run_linger(*arguments)
     assert run.returncode not in (0, None) and run.returncode < 128
@@ -76,6 +76,35 @@ def test_an_existing_file_is_kept_without_force(target, tmp_path):
     assert run.returncode != 0 and "--force" in run.stderr and path.read_text() == "precious"
     assert record(target.pid, "-o", path, "--force").returncode == 0
     assert path.read_text() != "precious"
+
+
+def test_a_profile_whose_place_is_taken_meanwhile_is_kept(target, tmp_path):
+    """Two at once, both of which found the name free."""
+    path = tmp_path / "profile.folded"
+    with running([LINGER, "record", "-p", str(target.pid), "-o", path], stderr=subprocess.PIPE, text=True) as process:
+        assert RECORDING in process.stderr.readline()
+        target.ask("build")
+        path.write_text("precious")
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 1
+        process.stderr.close()
+    kept = re.search(r"^hint: what was to be written is in '(.+)'$", said, re.M)
+    assert "it exists by now" in said and kept and path.read_text() == "precious"
+    assert parse_folded(Path(kept.group(1)).read_text()).total("object") >= 5000 * 100
+
+
+def test_a_closed_standard_output_is_a_failure():
+    command = ["sh", "-c", '"$0" doctor >&-', str(LINGER)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "Bad file descriptor" in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("doctor",), ("doctor", "--json")])
+def test_a_full_standard_output_is_a_failure(arguments):
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([str(LINGER), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1 and "No space left" in run.stderr
 
 
 def test_a_file_that_cannot_be_written_fails_before_the_recording(target, tmp_path):
@@ -121,6 +150,27 @@ def test_text_on_a_terminal(target):
     assert output and not re.search(rb"^\[object\];", output, re.M)
 
 
+@pytest.fixture
+def oddly_named(system_interpreter, tmp_path):
+    """An interpreter whose path is no UTF-8 and would turn a terminal red, and the start of its path as it is shown."""
+    folder = os.fsencode(tmp_path) + b"/\xff\x1b[31m;<x>"
+    os.mkdir(folder)
+    program = shutil.copy(os.path.realpath(system_interpreter.command[0]), os.fsdecode(folder))
+    with running([program, "-S", "-c", "print('ready', flush=True); input()"], env=clean_environment()) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process.pid, "%s/\N{REPLACEMENT CHARACTER}_[31m;<x>/" % tmp_path
+
+
+def test_a_path_of_the_target_is_cleaned_wherever_it_is_told(oddly_named, tmp_path):
+    pid, shown = oddly_named
+    run = record(pid, "-v", "--stats", tmp_path / "stats.json")
+    assert run.returncode == 0, run.stderr
+    assert shown in run.stderr and "\x1b" not in run.stderr
+    assert json.loads((tmp_path / "stats.json").read_text())["target"]["path"].startswith(shown)
+    assert shown in run_linger("doctor", "-p", pid).stdout
+    assert json.loads(run_linger("doctor", "-p", pid, "--json").stdout)["target"]["path"].startswith(shown)
+
+
 # --- how a recording ends -----------------------------------------------------------------------------------
 
 def test_a_duration_ends_it(target):
@@ -137,6 +187,20 @@ def test_a_signal_ends_it_with_its_profile(target, number):
         recording.process.send_signal(number)
         recording.finish()
     assert recording["object"]["live_blocks"] >= 5000
+
+
+def test_nohup_outlives_the_terminal(target, tmp_path):
+    """A hangup that linger is told to ignore does not end the recording, the next signal does."""
+    path = tmp_path / "profile.folded"
+    command = ["nohup", str(LINGER), "record", "-p", str(target.pid), "-o", path]
+    with running(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: RECORDING in process.stderr.readline(), RECORDING)
+        process.send_signal(signal.SIGHUP)
+        target.ask("build")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        process.stderr.close()
+    assert parse_folded(path.read_text()).total("object") >= 5000 * 100
 
 
 @pytest.mark.parametrize("how", ["exit", "kill"])
@@ -176,6 +240,17 @@ def test_another_user_s_target(system_interpreter):
         target.ask("build")
         recording.stop()
     assert recording["object"]["live_blocks"] >= 5000
+
+
+def test_a_busy_process_is_not_counted_short(system_interpreter):
+    """It goes on while its heap is counted: that is not taken for events that were missed."""
+    program = ("print('ready', flush=True)\nkeep = []\n"
+               "while True:\n    keep.append([object() for _ in range(100)])\n    if len(keep) > 2000: keep.clear()")
+    with running([*system_interpreter.command, "-S", "-c", program], env=clean_environment()) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with Recording(process.pid, "-d", "0.5") as recording:
+            recording.finish()
+    assert recording.stats["coverage"] > 0.99999
 
 
 # --- what cannot be done ------------------------------------------------------------------------------------
@@ -277,6 +352,11 @@ def test_doctor_refuses_what_record_refuses():
     with running(["sleep", "60"]) as process:
         run = run_linger("doctor", "-p", process.pid)
     assert run.returncode != 0 and "python" in (run.stdout + run.stderr).lower()
+
+
+def test_doctor_takes_no_number_for_another():
+    run = run_linger("doctor", "-p", (1 << 32) + 1)
+    assert run.returncode == 2 and run.stdout == "" and "is not a process id" in run.stderr
 
 
 def test_doctor_needs_no_target():

@@ -151,6 +151,17 @@ def test_the_allocator_is_found_out_later(tmp_path, allocator, name):
         assert run.results()[0]["target"]["allocator"] == name and "PYTHONMALLOC" in run.said()
 
 
+def test_a_program_that_is_killed_spoils_no_coverage(tmp_path):
+    """Its memory goes before the process does: what is counted in between is nothing, and no measurement."""
+    for _ in range(5):
+        with Launch(tmp_path, [*PLAIN, "keep = []\nwhile True: keep.append(object())"], "--force") as run:
+            wait_until(lambda: RECORDING in run.said(), RECORDING)
+            run.process.terminate()
+            run.wait(128 + signal.SIGTERM)
+            stats, _ = run.results()
+        assert stats["coverage"] is None or stats["coverage"] > 0.99
+
+
 def test_coverage_is_measured_against_an_empty_heap(tmp_path):
     program = "import time; keep = [object() for _ in range(%d)]; time.sleep(2)" % COUNT
     _, stats, _ = launch(tmp_path, [*PLAIN, program])

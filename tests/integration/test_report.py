@@ -60,6 +60,20 @@ def report(*arguments, **options):
     return run.stdout
 
 
+# --- where it goes ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("form", ["folded", "svg", "text", "pprof"])
+def test_a_full_disk_is_named(recorded, form):
+    run = run_linger("report", recorded.path, "-f", form, "-o", "/dev/full")
+    assert run.returncode == 1 and run.stderr == "linger: failed to write '/dev/full': No space left on device\n"
+
+
+def test_nothing_goes_to_a_standard_output_that_is_closed(recorded):
+    command = ["sh", "-c", '"$0" report "$1" >&-', str(LINGER), str(recorded.path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and run.stderr == "linger: failed to write 'standard output': Bad file descriptor\n"
+
+
 # --- what is in the file ------------------------------------------------------------------------------------
 
 def test_the_file_says_what_it_holds(recorded):
@@ -83,9 +97,28 @@ def test_losses_and_coverage_are_comments(recorded):
     assert re.search(r"^coverage: \d+\.\d+ %", comments, re.M)
 
 
-def test_the_interpreter_is_the_first_mapping(recorded):
+def test_the_interpreter_is_the_mapping(recorded):
     target = recorded.stats["target"]
-    assert recorded.pprof.mappings[0] == (target["path"], target["build"])
+    assert recorded.pprof.mappings == [(target["path"], target["build"])]
+
+
+@pytest.fixture
+def raw_recorded(system_interpreter, tmp_path):
+    with Target(system_interpreter, "ending.py") as target:
+        with Recording(target.pid, domain="object,raw", form="pprof") as recording:
+            target.ask("build")
+            recording.stop()
+        return Recorded(recording, tmp_path / "raw.pb.gz")
+
+
+def test_the_library_with_malloc_is_the_second_mapping(raw_recorded, tmp_path):
+    target, raw = raw_recorded.stats["target"], raw_recorded.stats["raw"]
+    expected = [(target["path"], target["build"]), (raw["path"], raw["build"])]
+    assert raw["path"] and raw["build"] and raw_recorded.pprof.mappings == expected
+    again = tmp_path / "again.pb.gz"
+    report(raw_recorded.path, "-o", again)
+    assert pprof.read(again.read_bytes()).mappings == expected
+    assert "ending.py" in go_pprof("-top", "-lines", again)
 
 
 def test_the_time_is_that_of_the_recording(recorded):
@@ -151,13 +184,29 @@ def test_the_asked_value_is_the_default_of_the_file(recorded, tmp_path):
     assert report(path) == report(recorded.path, "--value", "alloc_objects")
 
 
-def test_it_needs_no_root(recorded):
+@pytest.fixture
+def nobody_s(recorded):
+    """A folder with linger and a profile that anybody can read, and how to run it there as nobody."""
     with tempfile.TemporaryDirectory(prefix="linger-report-") as folder:
         os.chmod(folder, 0o755)
         program, path = (shutil.copy(file, folder) for file in (LINGER, recorded.path))
-        run = run_linger("report", path, program=program, user=NOBODY, group=NOBODY, extra_groups=[])
+        yield path, lambda *arguments: run_linger("report", *arguments, program=program, user=NOBODY, group=NOBODY,
+                                                  extra_groups=[])
+
+
+def test_it_needs_no_root(recorded, nobody_s):
+    path, run_as_nobody = nobody_s
+    run = run_as_nobody(path)
     assert run.returncode == 0, run.stderr
     assert run.stdout == report(recorded.path)
+
+
+def test_files_that_are_another_user_s_are_a_failure(nobody_s):
+    """And no sign that something cannot be traced, which has a status of its own."""
+    path, run_as_nobody = nobody_s
+    for arguments in [(path, "-o", "/root/p.svg"), ("/etc/shadow",)]:
+        run = run_as_nobody(*arguments)
+        assert run.returncode == 1 and "Permission denied" in run.stderr, run.stderr
 
 
 # --- pprof itself -------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ static inline void assert_fails_on_full_device(const struct renderer *renderer)
 
 	assert_non_null(full);
 	ADD(profile, OBJECT, VALUES(1, 1, 1, 1), {"f", "/a.py", 1});
-	assert_int_equal(renderer->render(profile, PROFILE_INUSE_SPACE, full), -EIO);
+	assert_int_equal(renderer->render(profile, PROFILE_INUSE_SPACE, full), -ENOSPC);
 	fclose(full);
 	profile__free(profile);
 }

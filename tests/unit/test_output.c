@@ -123,17 +123,42 @@ static void test_no_overwrite(void **state)
 	unlink("old");
 }
 
-/* Somebody makes the file while the recording runs. */
+/* A link to nothing is something that is not to be replaced. */
+static void test_no_overwrite_of_a_link(void **state)
+{
+	assert_int_equal(symlink("nothing", "link"), 0);
+	assert_int_equal(output__check("link", false, &error), -EEXIST);
+	assert_int_equal(output__check("link", true, &error), 0);
+	unlink("link");
+}
+
+/* The hint's last word in quotes, without them. */
+static const char *named_in_hint(void)
+{
+	char *end = strrchr(error.hint, '\''), *begin;
+
+	assert_non_null(end);
+	*end = 0;
+	begin = strrchr(error.hint, '\'');
+	assert_non_null(begin);
+	return begin + 1;
+}
+
+/* Somebody makes the file while the recording runs: theirs stays, and ours is not lost. */
 static void test_made_meanwhile(void **state)
 {
 	struct output *output = open_output("file", false);
+	const char *mine;
 
 	fputs("mine", output__stream(output));
 	put_file("file", "theirs");
 	assert_int_equal(output__commit(output, &error), -EEXIST);
-	assert_non_null(strstr(error.message, "failed to write 'file'"));
+	assert_non_null(strstr(error.message, "failed to write 'file': it exists by now"));
 	check_contents("file", "theirs");
-	assert_int_equal(count_files(), 1);
+	assert_int_equal(count_files(), 2);
+	mine = named_in_hint();
+	check_contents(mine, "mine");
+	unlink(mine);
 	unlink("file");
 }
 
@@ -171,6 +196,7 @@ static void test_onto_a_directory(void **state)
 	assert_int_not_equal(output__check("there", false, &error), 0);
 	assert_int_equal(output__open("there", true, &output, &error), 0);
 	assert_int_not_equal(output__commit(output, &error), 0);
+	assert_int_equal(unlink(named_in_hint()), 0);
 	assert_int_equal(count_files(), 1);
 	assert_int_equal(rmdir("there"), 0);
 }
@@ -184,6 +210,7 @@ static void test_directory_vanishes(void **state)
 	output = open_output("there/file", false);
 	assert_int_equal(rename("there", "elsewhere"), 0);
 	assert_int_equal(output__commit(output, &error), -ENOENT);
+	assert_string_equal(error.hint, "");
 	/* What was written moved along with the directory; nothing can be said of it by name. */
 	assert_int_equal(system("rm -r elsewhere"), 0);
 	assert_int_equal(count_files(), 0);
@@ -198,6 +225,19 @@ static void test_full_device(void **state)
 	assert_int_equal(output__commit(output, &error), -ENOSPC);
 	assert_non_null(strstr(error.message, "failed to write '/dev/full': No space left"));
 	assert_int_equal(count_files(), 0);
+}
+
+/* Found by who wrote, before the end. */
+static void test_finish(void **state)
+{
+	struct output *output = open_output("new", false);
+
+	assert_int_equal(output__finish(output, -ENOMEM, &error), -ENOMEM);
+	assert_non_null(strstr(error.message, "failed to write 'new': Cannot allocate memory"));
+	assert_int_equal(count_files(), 0);
+	output = open_output("new", false);
+	assert_int_equal(output__finish(output, 0, &error), 0);
+	assert_int_equal(unlink("new"), 0);
 }
 
 /* Found in the middle, by a write whose result nobody looked at; other calls have succeeded since. */
@@ -301,12 +341,14 @@ int main(void)
 		cmocka_unit_test_setup(test_commit, setup),
 		cmocka_unit_test_setup(test_abandon, setup),
 		cmocka_unit_test_setup(test_no_overwrite, setup),
+		cmocka_unit_test_setup(test_no_overwrite_of_a_link, setup),
 		cmocka_unit_test_setup(test_made_meanwhile, setup),
 		cmocka_unit_test_setup(test_force, setup),
 		cmocka_unit_test_setup(test_no_directory, setup),
 		cmocka_unit_test_setup(test_onto_a_directory, setup),
 		cmocka_unit_test_setup(test_directory_vanishes, setup),
 		cmocka_unit_test_setup(test_full_device, setup),
+		cmocka_unit_test_setup(test_finish, setup),
 		cmocka_unit_test_setup(test_full_in_the_middle, setup),
 		cmocka_unit_test_setup(test_full_for_a_moment, setup),
 		cmocka_unit_test_setup(test_special_files, setup),
