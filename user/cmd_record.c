@@ -24,11 +24,12 @@
 #include "stats_json.h"
 
 #define TICK_MS 200
+#define NEVER 1e18 /* seconds */
 #define DEFAULT_LIVE_MAX_MIB 2048
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX };
+enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX, OPTION_EVERY };
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process to record", 1},
@@ -37,6 +38,10 @@ static const struct argp_option options[] = {
 	 "afterwards, and "
 	 "linger waits for it",
 	 1},
+	{"every", OPTION_EVERY, "SECONDS", 0,
+	 "write the profile so far every SECONDS, beside the FILE of -o: heap.svg, then heap.1.svg, "
+	 "heap.2.svg and so on",
+	 2},
 	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
 	{"mode", OPTION_MODE, "MODE", 0,
 	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
@@ -59,6 +64,7 @@ static const char documentation[] =
 	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
 	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
 	"  sudo linger record -p 1234 -d 10 -o heap.pb.gz\n"
+	"  sudo linger record -p 1234 --every 60 -o heap.pb.gz     (or send it SIGUSR1 at any time)\n"
 	"  sudo linger record -p 1234 -d 5 | flamegraph.pl --color mem > heap.svg\n\n"
 	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
 	"failure, "
@@ -96,6 +102,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
 	if (args->command && !args->output.path)
 		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
+	if (args->every_s && !args->output.path)
+		argp_error(state, "--every writes a file each time: add -o FILE");
 	if (args->output.path && args->stats_path && !strcmp(args->output.path, args->stats_path))
 		argp_error(state, "the profile and --stats cannot both go to '%s'", args->stats_path);
 	if (args->mapping_mode) {
@@ -125,6 +133,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_MODE:
 		args->mapping_mode = parse_mode(state, arg);
+		break;
+	case OPTION_EVERY:
+		args->every_s = parse_duration(state, arg);
 		break;
 	case OPTION_STATS:
 		args->stats_path = arg;
@@ -237,11 +248,11 @@ static int write_stats(const struct arguments *args, const struct recorder_summa
 	return output__finish(output, stats_json__write(summary, output__stream(output)), error);
 }
 
-static int write_results(const struct arguments *args, const struct recorder *recorder, struct error *error)
+static int read_profile(const struct recorder *recorder, struct recorder_summary *ret_summary,
+			struct profile **ret_profile, struct error *error)
 {
 	struct profile *profile = profile__new();
-	struct recorder_summary summary;
-	int err = profile ? recorder__summary(recorder, &summary) : -ENOMEM, stats_err = 0;
+	int err = profile ? recorder__summary(recorder, ret_summary) : -ENOMEM;
 
 	if (!err)
 		err = recorder__profile(recorder, profile);
@@ -249,7 +260,19 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		profile__free(profile);
 		return error__set(error, err, "failed to read the profile: %s", strerror(-err));
 	}
-	record__add_notes(profile, &summary);
+	record__add_notes(profile, ret_summary);
+	*ret_profile = profile;
+	return 0;
+}
+
+static int write_results(const struct arguments *args, const struct recorder *recorder, struct error *error)
+{
+	struct recorder_summary summary;
+	struct profile *profile;
+	int err = read_profile(recorder, &summary, &profile, error), stats_err = 0;
+
+	if (err)
+		return err;
 	record__say_losses(&summary);
 	err = cli_output__write(&args->output, profile, error);
 	profile__free(profile);
@@ -265,7 +288,7 @@ static int write_results(const struct arguments *args, const struct recorder *re
 	return err ? err : stats_err;
 }
 
-/* --- running ----------------------------------------------------------------------------------------- */
+/* --- interim profiles -------------------------------------------------------------------------------- */
 
 static double seconds_now(void)
 {
@@ -275,7 +298,70 @@ static double seconds_now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-static const int passed_on[] = {SIGQUIT, SIGUSR1, SIGUSR2};
+/* Profiles that are written while the recording goes on. */
+struct interim {
+	unsigned int n; /* written so far */
+	double next_s;  /* when the next one is due */
+};
+
+/* heap.pb.gz -> heap.3.pb.gz; the format's ending stays the ending. NULL when memory is short. */
+static char *interim_path(const struct cli_output *output, unsigned int n)
+{
+	const char *suffix = output->renderer->suffix;
+	size_t len = strlen(output->path), suffix_len = strlen(suffix);
+	char *path;
+
+	if (len <= suffix_len || strcmp(output->path + len - suffix_len, suffix)) {
+		suffix = "";
+		suffix_len = 0;
+	}
+	if (asprintf(&path, "%.*s.%u%s", (int)(len - suffix_len), output->path, n, suffix) < 0)
+		return NULL;
+	return path;
+}
+
+static int write_interim(const struct arguments *args, const struct recorder *recorder, unsigned int n,
+			 struct error *error)
+{
+	struct cli_output output = args->output;
+	struct recorder_summary summary;
+	struct profile *profile;
+	char *path = interim_path(&args->output, n);
+	int err = path ? read_profile(recorder, &summary, &profile, error)
+		       : error__set(error, -ENOMEM, "failed to write a profile: out of memory");
+
+	if (!err) {
+		output.path = path;
+		err = cli_output__write(&output, profile, error);
+		profile__free(profile);
+	}
+	if (!err)
+		say("wrote %s; the recording goes on", path);
+	free(path);
+	return err;
+}
+
+/* Writes one if it is due. What goes wrong is said; the recording is worth more than this profile. */
+static void take_interim(struct interim *interim, const struct arguments *args,
+			 const struct recorder *recorder)
+{
+	struct error error = {};
+
+	if (seconds_now() < interim->next_s)
+		return;
+	interim->next_s = args->every_s ? seconds_now() + args->every_s : NEVER;
+	if (!args->output.path) {
+		say("no profile for SIGUSR1: there is no file to write it to");
+		say_hint("start the recording with -o FILE");
+		return;
+	}
+	if (write_interim(args, recorder, ++interim->n, &error))
+		report_error(&error);
+}
+
+/* --- running ----------------------------------------------------------------------------------------- */
+
+static const int passed_on[] = {SIGQUIT, SIGUSR2};
 
 static bool is_ignored(int number)
 {
@@ -300,6 +386,8 @@ int record__open_signals(bool of_command)
 		sigaddset(&set, SIGHUP);
 	for (size_t i = 0; of_command && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		sigaddset(&set, passed_on[i]);
+	/* For an interim profile; of a command it is the command's. */
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -317,10 +405,26 @@ static void release_signals(int signals)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* Whether a signal has come that ends the recording; SIGUSR1 makes an interim profile due. */
+static bool has_ended(int signals, struct interim *interim)
+{
+	struct signalfd_siginfo info;
+	bool ended = false;
+
+	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			interim->next_s = 0;
+		else
+			ended = true;
+	}
+	return ended;
+}
+
 static void run(struct recorder *recorder, const struct arguments *args, const struct launch *launch,
 		int signals)
 {
-	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : 1e18;
+	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : NEVER;
+	struct interim interim = {.next_s = args->every_s ? seconds_now() + args->every_s : NEVER};
 	bool interactive = isatty(STDERR_FILENO) && !launch; /* the terminal is the command's own */
 	bool allocator_told = false;
 	struct status status = {};
@@ -337,8 +441,9 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 			break;
 		if (launch)
 			launch__forward(launch, signals);
-		if ((fds[0].revents && !launch) || recorder__tick(recorder))
+		if ((!launch && has_ended(signals, &interim)) || recorder__tick(recorder))
 			break;
+		take_interim(&interim, args, recorder);
 		if (interactive)
 			print_status(&status, recorder);
 	}

@@ -15,6 +15,7 @@ struct arguments {
 	char **command;    /* to start and record; NULL: recorder.pid is */
 	double duration_s; /* 0: until Ctrl-C */
 	struct cli_output output;
+	double every_s; /* write an interim profile so often; 0: not */
 	const char *stats_path;
 	bool verbose;
 	bool mapping_mode;

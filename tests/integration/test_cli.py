@@ -40,6 +40,53 @@ def target(system_interpreter):
         yield running_target
 
 
+# --- interim profiles ---------------------------------------------------------------------------------------
+
+def numbered(path, number):
+    return path.with_name("heap.%d.folded" % number)
+
+
+def test_profiles_while_the_recording_goes_on(target, tmp_path):
+    path = tmp_path / "heap.folded"
+    with running([str(LINGER), "record", "-p", str(target.pid), "--every", "0.3", "-o", str(path)],
+                 stderr=subprocess.PIPE) as linger:
+        target.ask("build")
+        wait_until(lambda: numbered(path, 3).exists(), "three profiles are there")
+        linger.send_signal(signal.SIGINT)
+        said = linger.communicate(timeout=20)[1].decode()
+    assert linger.returncode == 0 and path.exists()
+    assert "wrote %s; the recording goes on" % numbered(path, 3) in said
+    totals = [parse_folded(numbered(path, n).read_text()).total("object") for n in (1, 3)]
+    assert 0 <= totals[0] <= totals[1] <= parse_folded(path.read_text()).total("object")
+
+
+def test_a_profile_on_demand(target, tmp_path):
+    path = tmp_path / "heap.folded"
+    numbered(path, 1).write_text("mine")
+    with running([str(LINGER), "record", "-p", str(target.pid), "-o", str(path)], stderr=subprocess.PIPE) as linger:
+        assert RECORDING in linger.stderr.readline().decode()
+        linger.send_signal(signal.SIGUSR1)
+        refused = linger.stderr.readline().decode()
+        assert "heap.1.folded" in refused and "exists" in refused
+        target.ask("build")
+        linger.send_signal(signal.SIGUSR1)
+        wait_until(lambda: numbered(path, 2).exists(), "the second is there")
+        linger.send_signal(signal.SIGINT)
+        linger.communicate(timeout=20)
+    assert linger.returncode == 0 and path.exists()
+    assert numbered(path, 1).read_text() == "mine"
+
+
+def test_a_profile_on_demand_needs_a_file(target):
+    with running([str(LINGER), "record", "-p", str(target.pid)], stderr=subprocess.PIPE) as linger:
+        assert RECORDING in linger.stderr.readline().decode()
+        linger.send_signal(signal.SIGUSR1)
+        assert "no profile for SIGUSR1" in linger.stderr.readline().decode()
+        linger.send_signal(signal.SIGINT)
+        linger.communicate(timeout=20)
+    assert linger.returncode == 0
+
+
 # --- help and usage -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("doctor", "--help")])
