@@ -356,14 +356,21 @@ static int attach_failed(struct error *error, int err, const char *path)
 	return err;
 }
 
+static int attach_life(struct session *session)
+{
+	int err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
+
+	return err ? err
+		   : add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_fork));
+}
+
 static int attach(struct session *session, const struct session_options *options, struct error *error)
 {
-	int err;
+	int err = attach_life(session);
 
-	err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 	if (err)
-		return error__set(error, err, "failed to watch process %d for exec: %s", options->pid,
-				  strerror(-err));
+		return error__set(error, err, "failed to watch process %d for exec and fork: %s",
+				  options->pid, strerror(-err));
 	err = attach_objects(session, options);
 	if (err)
 		return attach_failed(error, err, options->python->path);

@@ -59,6 +59,16 @@ def test_other_processes_of_the_same_program_do_not_count(system_interpreter):
     assert recording["object"]["seen_allocs"] < 1000
 
 
+def test_children_are_told_of(system_interpreter):
+    """They are not recorded, but run into the same probes. Threads are none."""
+    with Target(system_interpreter, "children.py") as target:
+        with Recording(target.pid) as recording:
+            children = int(target.ask("make"))
+            said = recording.stop()
+    assert recording.stats["forks"] == children > 0
+    assert "forked %d times" % children in said
+
+
 def test_stats_have_the_documented_fields(system_interpreter):
     recording, _ = record(system_interpreter, steps=("build list",))
     stats = recording.stats
