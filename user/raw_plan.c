@@ -14,6 +14,7 @@
 #include "entry_site.h"
 
 #define NONE 0xff
+#define MAX_FUNCTION_BYTES (64u << 10) /* none of the family comes near it */
 
 /* The functions, and which of their arguments (from 0) is what. */
 struct function {
@@ -97,6 +98,14 @@ static bool is_planned(const struct raw_plan *plan, uint64_t address)
 	return false;
 }
 
+/* Whether a function is just a jump to another: nothing comes before but endbr64. */
+static bool is_forwarder(const struct insn *insns, size_t n)
+{
+	const struct insn *first = n > 1 && insns[0].op == INSN_OTHER && !insns[0].writes ? &insns[1] : insns;
+
+	return first->op == INSN_JMP || first->op == INSN_JMP_INDIRECT;
+}
+
 static int plan_function(struct elf_image *image, struct decoder *decoder, const struct function *function,
 			 struct raw_plan *plan)
 {
@@ -111,13 +120,13 @@ static int plan_function(struct elf_image *image, struct decoder *decoder, const
 	if (elf_image__symbol(image, function->name, &bounds.start, &size))
 		return -ENOENT;
 	bounds.end = bounds.start + size;
-	if (elf_image__code(image, &bounds, &bytes))
+	if (size > MAX_FUNCTION_BYTES || elf_image__code(image, &bounds, &bytes))
 		return -ENOENT;
 	n = decoder__run_prefix(decoder, bytes, bounds.end - bounds.start, bounds.start, &insns);
 	if (n <= 0)
 		return n ? n : -ENOENT;
-	/* An operator delete that is just a jump to free is seen there, and would count twice. */
-	if (!strncmp(function->name, "_Zd", 3) && insns[0].op == INSN_JMP)
+	/* An operator delete that just jumps to free is seen there, and would count twice. */
+	if (!strncmp(function->name, "_Zd", 3) && is_forwarder(insns, n))
 		return 0;
 	site = make_site(function, insns, n);
 	if (!is_planned(plan, site.address))
