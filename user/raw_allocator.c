@@ -14,7 +14,7 @@
 static const struct {
 	const char *symbol, *name;
 } signatures[] = {
-	{"mallctl", "jemalloc"},           {"tc_version", "tcmalloc"},  {"mi_version", "mimalloc"},
+	{"mallctl", "jemalloc"},           {"tc_version", "tcmalloc"}, {"mi_version", "mimalloc"},
 	{"gnu_get_libc_version", "glibc"}, {"__dls2b", "musl"},
 };
 
@@ -41,24 +41,26 @@ static bool defines_family(const struct elf_image *image)
 /* A file, if it defines the malloc family; takes over fd. 0, -ENOENT, -ENOMEM. */
 static int open_file(int fd, const char *path, struct raw_allocator *ret_allocator)
 {
-	struct elf_image *image;
+	struct raw_allocator found = {};
 	int err;
 
 	if (fd < 0)
 		return -ENOENT;
-	err = elf_image__open(fd, &image);
+	err = elf_image__open(fd, &found.image);
 	if (err)
 		return err == -ENOMEM ? err : -ENOENT;
-	if (!defines_family(image)) {
-		elf_image__free(image);
+	if (!defines_family(found.image)) {
+		elf_image__free(found.image);
 		return -ENOENT;
 	}
-	*ret_allocator = (struct raw_allocator){
-		.image = image,
-		.path = strdup(path),
-		.name = identify(image),
-	};
-	return ret_allocator->path ? 0 : -ENOMEM;
+	found.name = identify(found.image);
+	found.path = strdup(path);
+	if (!found.path) {
+		elf_image__free(found.image);
+		return -ENOMEM;
+	}
+	*ret_allocator = found;
+	return 0;
 }
 
 static int open_candidate(const struct target *target, const struct target_mapping *mapping,
@@ -125,23 +127,36 @@ static int find_by_order(const struct target *target, const struct target_mappin
 	return 0;
 }
 
+static int read_mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n,
+			 struct error *error)
+{
+	int err = target__mappings(target, ret_mappings, ret_n);
+
+	if (err)
+		error__set(error, err, "failed to read the mappings of process %d: %s", target__pid(target),
+			   strerror(-err));
+	return err;
+}
+
 int raw_allocator__find(const struct target *target, const struct python *python,
 			struct memory_reader *reader, struct raw_allocator *ret_allocator,
 			struct error *error)
 {
 	struct target_mapping *mappings;
 	size_t n;
-	int err = target__mappings(target, &mappings, &n);
+	int err = read_mappings(target, &mappings, &n, error);
 
 	if (err)
-		return error__set(error, err, "failed to read the mappings of process %d: %s",
-				  target__pid(target), strerror(-err));
+		return err;
 	err = find_by_reference(target, python, reader, mappings, n, ret_allocator);
 	if (err == -ENOENT)
 		err = find_by_order(target, mappings, n, ret_allocator);
 	target__free_mappings(mappings, n);
+	if (!err)
+		return 0;
 	if (err != -ENOENT)
-		return err;
+		return error__set(error, err, "failed to find malloc in process %d: %s", target__pid(target),
+				  strerror(-err));
 	error__set(error, -EOPNOTSUPP, "failed to find malloc in process %d: no mapped file defines it",
 		   target__pid(target));
 	error__hint(error, "'--domain object,mapping' records without it");
@@ -173,11 +188,10 @@ int raw_allocator__find_at_start(const struct target *target, int libc_file,
 	struct raw_allocator earlier = {};
 	struct target_mapping *mappings;
 	size_t n;
-	int err = target__mappings(target, &mappings, &n);
+	int err = read_mappings(target, &mappings, &n, error);
 
 	if (err)
-		return error__set(error, err, "failed to read the mappings of process %d: %s",
-				  target__pid(target), strerror(-err));
+		return err;
 	err = find_by_order(target, mappings, n, &earlier);
 	target__free_mappings(mappings, n);
 	if (!err && !is_dynamic_linker(earlier.image)) {

@@ -17,7 +17,7 @@ struct raw_allocator {
 
 /*
  * Asks the interpreter's own, resolved reference to malloc; where there is none yet, the order in which the
- * dynamic linker looks. 0; -EOPNOTSUPP: no mapped file defines malloc; -ENOMEM, -EACCES.
+ * dynamic linker looks. 0; -EOPNOTSUPP: no mapped file defines malloc; -ENOMEM, -EACCES, -ESRCH.
  */
 int raw_allocator__find(const struct target *target, const struct python *python,
 			struct memory_reader *reader, struct raw_allocator *ret_allocator,
