@@ -53,6 +53,7 @@ struct recorder {
 	uint64_t started_ns, stopped_ns;
 	double attach_ms, detach_ms;
 	bool target_ended;
+	int err; /* the first that kept something of what was recorded from being taken over */
 };
 
 static uint64_t now_ns(void)
@@ -331,11 +332,23 @@ static void take_event(const struct mapping_event *event, void *arg)
 	mappings__take(arg, event);
 }
 
-static void update_names(struct recorder *recorder)
+static void note_error(struct recorder *recorder, int err)
+{
+	if (err < 0 && !recorder->err)
+		recorder->err = err;
+}
+
+static int update_names(struct recorder *recorder)
 {
 	struct session_pools pools = session__pools(recorder->session);
 
-	code_names__update(recorder->names, &pools, recorder->target_ended ? NULL : recorder->reader);
+	return code_names__update(recorder->names, &pools, recorder->target_ended ? NULL : recorder->reader);
+}
+
+static void update_mappings(struct recorder *recorder, uint64_t until_ns)
+{
+	note_error(recorder, session__drain_mappings(recorder->session, take_event, recorder->mappings));
+	note_error(recorder, mappings__apply(recorder->mappings, until_ns));
 }
 
 bool recorder__tick(struct recorder *recorder)
@@ -344,11 +357,10 @@ bool recorder__tick(struct recorder *recorder)
 	uint64_t now = now_ns();
 
 	recorder->target_ended = !target__is_alive(recorder->target) || pools.state->execed;
-	update_names(recorder);
+	update_names(recorder); /* the next one takes what this one had no memory for */
 	if (!recorder->target_ended)
 		update_allocator(recorder);
-	session__drain_mappings(recorder->session, take_event, recorder->mappings);
-	mappings__apply(recorder->mappings, now - MAPPING_DELAY_NS);
+	update_mappings(recorder, now - MAPPING_DELAY_NS);
 	if (!recorder->target_ended && now >= recorder->next_count_ns)
 		update_coverage(recorder);
 	return recorder->target_ended;
@@ -364,9 +376,8 @@ void recorder__stop(struct recorder *recorder)
 	recorder->stopped_ns = begin = now_ns();
 	session__detach(recorder->session);
 	recorder->detach_ms = (now_ns() - begin) / 1e6;
-	update_names(recorder);
-	session__drain_mappings(recorder->session, take_event, recorder->mappings);
-	mappings__apply(recorder->mappings, UINT64_MAX);
+	note_error(recorder, update_names(recorder));
+	update_mappings(recorder, UINT64_MAX);
 }
 
 /* --- results ----------------------------------------------------------------------------------------- */
@@ -408,6 +419,8 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		.kernel_bytes = session__kernel_bytes(recorder->session),
 	};
 
+	if (recorder->err)
+		return recorder->err;
 	summarize_target(recorder, &summary);
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
 		int err = has_domain(recorder, domain)
