@@ -42,10 +42,11 @@ static __always_inline __u64 page_up(__u64 address)
 SEC("tracepoint")
 int mapping_enter(struct syscall_trace_enter *ctx)
 {
+	struct linger_counters *c = get_counters(LINGER_DOMAIN_MAPPING);
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct mapping_call call;
 
-	if (!is_target())
+	if (!c || !is_target())
 		return 0;
 	/* A plain load of the fourth argument could not be attached to calls that have fewer. */
 	if (bpf_probe_read_kernel(call.args, sizeof(call.args), ctx->args))
@@ -53,7 +54,8 @@ int mapping_enter(struct syscall_trace_enter *ctx)
 	if (ctx->nr == NR_BRK)
 		call.args[0] = BPF_CORE_READ((struct task_struct *)bpf_get_current_task_btf(), mm, brk);
 	call.begin_ns = bpf_ktime_get_ns();
-	bpf_map_update_elem(&mapping_calls, &thread, &call, BPF_ANY);
+	if (bpf_map_update_elem(&mapping_calls, &thread, &call, BPF_ANY))
+		count(&c->skipped, 1);
 	return 0;
 }
 

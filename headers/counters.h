@@ -27,7 +27,7 @@ enum linger_drop {
  * Where every event of a domain ends. Identities, which tests hold us to:
  *   seen_allocs = recorded_allocs + sum(dropped)
  *   seen_frees  = matched_frees + unmatched_frees + dropped_frees
- * and for objects:
+ * and for objects and raw blocks:
  *   live        = recorded_allocs - matched_frees - missed_frees
  */
 struct linger_counters {
@@ -41,7 +41,8 @@ struct linger_counters {
 				  full */
 	__u64 lost_stacks;     /* recorded, but the stack table had no room for a new stack */
 	__u64 lost_names;      /* code objects that found no room: their frames are [unknown] */
-	__u64 skipped; /* mapping calls of any process that the kernel let pass without running the program */
+	__u64 skipped;  /* mapping calls of any process for which the kernel did not run the program, and
+			   those of the target that could not be kept until their return */
 	__u64 filtered; /* hits of other processes that share the probed file */
 	__u64 dropped[LINGER_DROP_REASONS];
 	__u64 dropped_bytes[LINGER_DROP_REASONS]; /* where the size was known */

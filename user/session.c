@@ -526,8 +526,8 @@ int session__counters(const struct session *session, enum linger_domain domain,
 	free(per_cpu);
 	/* The kernel skips such a program when the CPU was inside another BPF operation. */
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->skipped = missed_runs(session->skeleton->progs.mapping_enter) +
-					missed_runs(session->skeleton->progs.mapping_exit);
+		ret_counters->skipped += missed_runs(session->skeleton->progs.mapping_enter) +
+					 missed_runs(session->skeleton->progs.mapping_exit);
 	return err;
 }
 
