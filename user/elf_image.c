@@ -14,6 +14,7 @@
 #define MAX_SEGMENTS 64
 #define MAX_CODE_BYTES (256u << 20)
 #define MAX_BUILD_ID_BYTES 32
+#define MAX_TABLE_ENTRIES (16u << 20) /* looked at in one search: a hostile file has any number of tables */
 
 struct segment {
 	uint64_t address, size; /* in memory */
@@ -219,9 +220,10 @@ static bool
 each_relocation(const struct elf_image *image,
 		bool (*visit)(const struct elf_image *, const GElf_Rela *, size_t symbols, void *), void *arg)
 {
+	size_t left = MAX_TABLE_ENTRIES;
 	Elf_Scn *section = NULL;
 
-	while ((section = elf_nextscn(image->elf, section))) {
+	while (left && (section = elf_nextscn(image->elf, section))) {
 		GElf_Shdr header;
 		Elf_Data *data;
 		GElf_Rela rela;
@@ -229,7 +231,7 @@ each_relocation(const struct elf_image *image,
 		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA)
 			continue;
 		data = elf_getdata(section, NULL);
-		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
+		for (int i = 0; data && left && gelf_getrela(data, i, &rela); i++, left--)
 			if (visit(image, &rela, header.sh_link, arg))
 				return true;
 	}
@@ -274,22 +276,32 @@ int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t
 
 /* --- symbols ----------------------------------------------------------------------------------------- */
 
+/* Whether a string table ends in a 0, as it must; or libelf would look for the last one at every name. */
+static bool is_string_table(const struct elf_image *image, size_t section)
+{
+	Elf_Data *data = elf_getdata(elf_getscn(image->elf, section), NULL);
+
+	return data && data->d_buf && data->d_size && !((const char *)data->d_buf)[data->d_size - 1];
+}
+
 /* Calls visit for every defined symbol until it returns true. */
 static bool each_symbol(const struct elf_image *image, bool (*visit)(const char *, const GElf_Sym *, void *),
 			void *arg)
 {
+	size_t left = MAX_TABLE_ENTRIES;
 	Elf_Scn *section = NULL;
 
-	while ((section = elf_nextscn(image->elf, section))) {
+	while (left && (section = elf_nextscn(image->elf, section))) {
 		GElf_Shdr header;
 		Elf_Data *data;
 		GElf_Sym symbol;
 
 		if (!gelf_getshdr(section, &header) ||
-		    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
+		    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM) ||
+		    !is_string_table(image, header.sh_link))
 			continue;
 		data = elf_getdata(section, NULL);
-		for (int i = 0; data && gelf_getsym(data, i, &symbol); i++) {
+		for (int i = 0; data && left && gelf_getsym(data, i, &symbol); i++, left--) {
 			const char *name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
 
 			if (name && symbol.st_shndx != SHN_UNDEF && visit(name, &symbol, arg))
@@ -402,6 +414,7 @@ static bool match_import(const struct elf_image *image, const GElf_Rela *rela, s
 	if (GELF_R_TYPE(rela->r_info) != R_X86_64_JUMP_SLOT && GELF_R_TYPE(rela->r_info) != R_X86_64_GLOB_DAT)
 		return false;
 	if (!section || !gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM ||
+	    !is_string_table(image, header.sh_link) ||
 	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol))
 		return false;
 	name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
