@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,12 +427,33 @@ void session__stop(struct session *session)
 	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
 }
 
+static bool holds(const struct links *links, int fd)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (bpf_link__fd(links->list[i]) == fd)
+			return true;
+	return false;
+}
+
+/* Closes all descriptors but those of the links. */
+static void close_others(const struct links *links)
+{
+	int last = 0;
+
+	for (size_t i = 0; i < links->n; i++)
+		last = bpf_link__fd(links->list[i]) > last ? bpf_link__fd(links->list[i]) : last;
+	for (int fd = 0; fd < last; fd++)
+		if (!holds(links, fd))
+			close(fd);
+	close_range(last + 1, UINT_MAX, 0);
+}
+
 /*
  * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
  * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
- * depends on when it is over, so a process that holds the same descriptors does the waiting. It is a child's
- * child, so that nobody has to wait for it in turn, and keeps none of the standard streams, or a pipe's
- * reader would wait too.
+ * depends on when it is over, so a process that holds the links does the waiting. It is a child's child, so
+ * that nobody has to wait for it in turn, and keeps no other descriptor, or the reader of a pipe, or who
+ * wants a lock, would wait too.
  */
 static void release_slow_links(struct session *session)
 {
@@ -443,9 +465,7 @@ static void release_slow_links(struct session *session)
 	if (child == 0) {
 		if (fork())
 			_exit(0);
-		close(STDIN_FILENO);
-		close(STDOUT_FILENO);
-		close(STDERR_FILENO);
+		close_others(&session->slow_links);
 		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
 		_exit(0);
 	}

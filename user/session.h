@@ -70,7 +70,8 @@ int session__counters(const struct session *session, enum linger_domain domain,
 int session__drain_mappings(struct session *session,
 			    void (*take)(const struct mapping_event *event, void *arg), void *arg);
 
-/* Kernel memory that the maps hold, in bytes. */
+/* Kernel memory of the maps, in bytes, by the kernel's account: before Linux 6.4 it counts all that there is
+ * room for. */
 uint64_t session__kernel_bytes(const struct session *session);
 
 #endif /* LINGER_SESSION_H */

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The mapping domain against what the target mapped, cut, moved and dropped: exact."""
 import json
+import os
+import select
 
 import pytest
 
-from linger import Recording, Target
+from linger import Recording, Target, run_linger
 
 MAPPED_ON = ("system", "embedded", "bullseye", "trixie", "forky")
 
@@ -64,3 +66,15 @@ def test_both_domains_carry_their_name(system_interpreter):
             target.ask("objects")
             recording.stop()
     assert set(recording.profile.stacks) == {"object", "mapping"} == set(recording.stats["domains"])
+
+
+def test_what_was_inherited_ends_with_linger(system_interpreter, tmp_path):
+    """Letting go of the tracepoints takes the kernel a while; the reader of a pipe must not wait for it."""
+    reading, writing = os.pipe()
+    with Target(system_interpreter, "mappings.py") as target:
+        run = run_linger("record", "-p", target.pid, "-d", 0.3, "--domain", "mapping", "-o", tmp_path / "heap.folded",
+                         pass_fds=[writing])
+        os.close(writing)
+        ended = select.select([reading], [], [], 0.05)[0]
+    os.close(reading)
+    assert run.returncode == 0 and ended, run.stderr
