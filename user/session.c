@@ -214,17 +214,26 @@ struct probe_set {
 	int err;      /* the first that adding a probe met */
 };
 
+static int probe_set__grow(struct probe_set *set)
+{
+	size_t capacity = set->capacity ? set->capacity * 2 : 64;
+	unsigned long *offsets = reallocarray(set->offsets, capacity, sizeof(*offsets));
+	__u64 *cookies = reallocarray(set->cookies, capacity, sizeof(*cookies));
+
+	set->offsets = offsets ?: set->offsets;
+	set->cookies = cookies ?: set->cookies;
+	if (!offsets || !cookies)
+		return -ENOMEM;
+	set->capacity = capacity;
+	return 0;
+}
+
 static void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
 {
 	uint64_t offset;
 
-	if (set->n == set->capacity && !set->err) {
-		set->capacity = set->capacity ? set->capacity * 2 : 64;
-		set->offsets = reallocarray(set->offsets, set->capacity, sizeof(*set->offsets));
-		set->cookies = reallocarray(set->cookies, set->capacity, sizeof(*set->cookies));
-		if (!set->offsets || !set->cookies)
-			set->err = -ENOMEM;
-	}
+	if (!set->err && set->n == set->capacity)
+		set->err = probe_set__grow(set);
 	if (!set->err)
 		set->err = elf_image__offset(set->image, address, &offset);
 	if (set->err)
@@ -531,7 +540,7 @@ int session__counters(const struct session *session, enum linger_domain domain,
 		      struct linger_counters *ret_counters)
 {
 	int n_cpus = libbpf_num_possible_cpus(), err;
-	struct linger_counters *per_cpu;
+	struct linger_counters *per_cpu, sum = {};
 	__u32 key = domain;
 
 	if (n_cpus < 0)
@@ -540,15 +549,17 @@ int session__counters(const struct session *session, enum linger_domain domain,
 	if (!per_cpu)
 		return -ENOMEM;
 	err = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.counters), &key, per_cpu);
-	*ret_counters = (struct linger_counters){};
 	for (int i = 0; i < n_cpus && !err; i++)
-		add_counters(ret_counters, &per_cpu[i]);
+		add_counters(&sum, &per_cpu[i]);
 	free(per_cpu);
+	if (err)
+		return err;
 	/* The kernel skips such a program when the CPU was inside another BPF operation. */
 	if (domain == LINGER_DOMAIN_MAPPING)
-		ret_counters->skipped += missed_runs(session->skeleton->progs.mapping_enter) +
-					 missed_runs(session->skeleton->progs.mapping_exit);
-	return err;
+		sum.skipped += missed_runs(session->skeleton->progs.mapping_enter) +
+			       missed_runs(session->skeleton->progs.mapping_exit);
+	*ret_counters = sum;
+	return 0;
 }
 
 int session__drain_mappings(struct session *session,
