@@ -42,15 +42,15 @@ static __always_inline void live_set__free(__u64 address, struct linger_counters
 }
 
 /* Makes room for a stretch. 0 or a negative errno. */
-static __noinline long add_stretch(struct live_key *key)
+static __noinline int add_stretch(struct live_key *key)
 {
 	__u32 zero = 0;
 	struct live_stretch *empty = bpf_map_lookup_elem(&empty_stretch, &zero);
-	long err;
+	int err;
 
 	if (!empty || !key)
 		return -E_2BIG;
-	err = bpf_map_update_elem(&live_set, key, empty, BPF_NOEXIST);
+	err = add_element(&live_set, key, empty);
 	return err == -E_EXIST ? 0 : err;
 }
 
@@ -60,14 +60,14 @@ static __always_inline void live_set__alloc(__u64 address, __u32 bytes, __u32 st
 	struct live_key key = live_key_of(address);
 	struct live_stretch *stretch = bpf_map_lookup_elem(&live_set, &key);
 	__u64 block = LINGER_LIVE(stack_id, bytes), before;
-	long err = 0;
+	int err = 0;
 
 	if (!stretch) {
 		err = add_stretch(&key);
 		stretch = bpf_map_lookup_elem(&live_set, &key);
 	}
 	if (!stretch) {
-		count_drop(c, err == -E_2BIG ? LINGER_DROP_LIVE_SET_FULL : LINGER_DROP_NO_MEMORY, bytes);
+		count_drop(c, drop_reason(err), bytes);
 		return;
 	}
 	before = exchange(stretch, &key, address, block);

@@ -207,6 +207,21 @@ static __always_inline void count_drop(struct linger_counters *c, enum linger_dr
 	count(&c->dropped_bytes[reason], bytes);
 }
 
+/*
+ * Puts a new element into a hash. 0 or a negative errno, as an int: before Linux 6.4 the kernel calls
+ * functions that return an int here, and the upper half of the long is not the sign's.
+ */
+static __always_inline int add_element(void *map, const void *key, const void *value)
+{
+	return (int)bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+}
+
+/* Why a block is dropped whose element could not be added. */
+static __always_inline enum linger_drop drop_reason(int err)
+{
+	return err == -E_2BIG ? LINGER_DROP_LIVE_SET_FULL : LINGER_DROP_NO_MEMORY;
+}
+
 static __always_inline bool is_target(void)
 {
 	return bpf_get_current_pid_tgid() >> 32 == linger_config.tgid;

@@ -50,7 +50,7 @@ static __always_inline void account_free(const struct raw_block *was, struct lin
 static __always_inline void account_alloc(__u64 address, __u64 bytes, struct linger_counters *c)
 {
 	struct raw_block block = {.bytes = bytes}, before = raw_set__take(address);
-	long err;
+	int err;
 
 	count(&c->seen_allocs, 1);
 	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
@@ -61,7 +61,7 @@ static __always_inline void account_alloc(__u64 address, __u64 bytes, struct lin
 	block.stack_id = stack_table__current(LINGER_DOMAIN_RAW);
 	err = raw_set__put(address, &block);
 	if (err) {
-		count_drop(c, err == -E_2BIG ? LINGER_DROP_LIVE_SET_FULL : LINGER_DROP_NO_MEMORY, bytes);
+		count_drop(c, drop_reason(err), bytes);
 		return;
 	}
 	count(&c->recorded_allocs, 1);

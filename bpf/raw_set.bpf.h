@@ -55,18 +55,18 @@ static __always_inline struct raw_block raw_set__take(__u64 address)
 	return block;
 }
 
-static __always_inline long raw_set__spill(__u64 address, const struct raw_block *block)
+static __always_inline int raw_set__spill(__u64 address, const struct raw_block *block)
 {
 	struct trace_state *state = get_state();
 	struct raw_key key = raw_key_of(address);
 
 	if (state)
 		state->raw_spilled = 1;
-	return bpf_map_update_elem(&raw_set, &key, block, BPF_NOEXIST);
+	return add_element(&raw_set, &key, block);
 }
 
 /* Takes in a block that is not in the set. 0 or a negative errno: there is no room. */
-static __always_inline long raw_set__put(__u64 address, const struct raw_block *block)
+static __always_inline int raw_set__put(__u64 address, const struct raw_block *block)
 {
 	struct raw_bucket *bucket = raw_bucket_of(address);
 
