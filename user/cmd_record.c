@@ -193,11 +193,11 @@ static bool announce_allocator(const struct recorder *recorder, const struct arg
 		return false;
 	if (args->verbose)
 		say("allocator %s", s.allocator);
-	if (!s.allocator_is_pymalloc)
+	if (!s.allocator_is_pymalloc && s.domains >> LINGER_DOMAIN_OBJECT & 1)
 		say("the process runs with PYTHONMALLOC=malloc (%s): pymalloc serves nothing, the object "
 		    "domain will be empty",
 		    s.allocator);
-	else if (strcmp(s.allocator, "pymalloc"))
+	else if (s.allocator_is_pymalloc && strcmp(s.allocator, "pymalloc"))
 		say("the process has %s (PYTHONMALLOC=debug, -X dev or tracemalloc): block sizes include "
 		    "what the hooks add",
 		    s.allocator);
