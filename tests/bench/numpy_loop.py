@@ -3,19 +3,17 @@
 
     python3 numpy_loop.py DEPTH SECONDS
 
-DEPTH is the number of Python frames at the loop. What comes out are the lines of json_loop.py.
+DEPTH is the number of Python frames at the calls into numpy. What comes out is described in loop.py.
 """
 
 import collections
-import sys
-import time
 
 import numpy
 
+import loop
+
 SIZES = (150, 400, 1000, 2500, 6000, 15000)  # of 8 bytes: below numpy's own cache there is nothing, above libc maps
 KEPT = 200
-INTERVAL_SECONDS = 0.25
-BATCH = 10  # iterations between two looks at the clock
 
 kept: collections.deque = collections.deque(maxlen=KEPT)
 
@@ -29,31 +27,5 @@ def iteration(number: int) -> None:
     kept.append(numpy.concatenate((values[:100], scaled[:100])))
 
 
-def run(seconds: float) -> None:
-    iterations = printed = 0
-    now = before = time.monotonic()
-    end = now + seconds
-    while now < end:
-        for _ in range(BATCH):
-            iteration(iterations)
-            iterations += 1
-        now = time.monotonic()
-        if now - before >= INTERVAL_SECONDS or now >= end:
-            print(f"{now:.6f} {iterations} {(iterations - printed) / (now - before):.1f}", flush=True)
-            before, printed = now, iterations
-
-
-def descend(frames: int, seconds: float) -> None:
-    if frames > 0:
-        descend(frames - 1, seconds)
-    else:
-        run(seconds)
-
-
-def main() -> None:
-    depth, seconds = int(sys.argv[1]), float(sys.argv[2])
-    descend(depth - 4, seconds)  # <module>, main, the last descend and run make four
-
-
 if __name__ == "__main__":
-    main()
+    loop.main(iteration)
