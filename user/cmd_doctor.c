@@ -115,6 +115,9 @@ static int examine_target(struct diagnosis *d)
 			d->allocator = python__allocator(&d->python, reader);
 	}
 	if (!err)
+		err = kernel__check_returns(&d->features, target__has_seccomp_filter(target),
+					    &d->target_error);
+	if (!err)
 		err = raw_allocator__find(target, &d->python, reader, &d->raw_allocator, &d->target_error);
 	memory_reader__free(reader);
 	target__free(target);

@@ -220,3 +220,17 @@ int kernel__check_gate(const struct kernel_features *features, struct error *err
 	error__hint(error, "%s; or start it without linger, and record it with -p", gate->advice);
 	return err;
 }
+
+int kernel__check_returns(const struct kernel_features *features, bool has_filter, struct error *error)
+{
+	const struct feature *feature = &features->list[FEATURE_SECCOMP_RETURNS];
+
+	if (!has_filter || feature->present)
+		return 0;
+	error__set(error, -EOPNOTSUPP,
+		   "failed to record malloc: the process has a seccomp filter, which on this kernel does not "
+		   "let "
+		   "return probes pass");
+	error__hint(error, "%s", feature->advice);
+	return -EOPNOTSUPP;
+}

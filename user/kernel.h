@@ -48,6 +48,10 @@ int kernel__check(const struct kernel_features *features, struct error *error);
 /* 0, or -EPERM, -EOPNOTSUPP with a sentence if programs cannot be recorded from their start. */
 int kernel__check_gate(const struct kernel_features *features, struct error *error);
 
+/* Whether functions of a target may have return probes, with or without a seccomp filter. 0 or -EOPNOTSUPP.
+ */
+int kernel__check_returns(const struct kernel_features *features, bool has_filter, struct error *error);
+
 /* A capability that tracing needs and this process lacks, "CAP_BPF" say; NULL if there is none. */
 const char *kernel__missing_capability(void);
 

@@ -204,15 +204,9 @@ static int make_raw_plan(struct recorder *recorder, const struct recorder_option
 
 	if (!has_domain(recorder, LINGER_DOMAIN_RAW))
 		return 0;
-	if (target__has_seccomp_filter(recorder->target) &&
-	    !recorder->features.list[FEATURE_SECCOMP_RETURNS].present) {
-		error__set(error, -EOPNOTSUPP,
-			   "failed to record malloc: process %d has a seccomp filter, which on this kernel "
-			   "does not let return probes pass",
-			   target__pid(recorder->target));
-		error__hint(error, "%s", recorder->features.list[FEATURE_SECCOMP_RETURNS].advice);
-		return -EOPNOTSUPP;
-	}
+	err = kernel__check_returns(&recorder->features, target__has_seccomp_filter(recorder->target), error);
+	if (err)
+		return err;
 	err = find_raw_allocator(recorder, options, error);
 	if (err)
 		return err;

@@ -280,6 +280,7 @@ def test_a_kernel_whose_filters_would_see_them_is_refused(system_interpreter, mo
         refused = run_linger("record", "-p", target.pid, "-d", "1")
         assert refused.returncode == UNSUPPORTED
         assert "seccomp filter" in refused.stderr and "hint: record such processes with" in refused.stderr
+        assert run_linger("doctor", "-p", target.pid).returncode == UNSUPPORTED
         without = run_linger("record", "-p", target.pid, "-d", "0.2", "--domain", "object,mapping")
         assert without.returncode == 0
         target.ask("keep")
