@@ -7,8 +7,8 @@ const volatile struct trace_config linger_config = {};
 
 struct live_set_map live_set SEC(".maps");
 struct size_cache_map size_cache SEC(".maps");
-struct raw_buckets_map raw_buckets SEC(".maps");
-struct raw_set_map raw_set SEC(".maps");
+struct block_buckets_map block_buckets SEC(".maps");
+struct spilled_blocks_map spilled_blocks SEC(".maps");
 struct empty_stretch_map empty_stretch SEC(".maps");
 struct stacks_map stacks SEC(".maps");
 struct codes_map codes SEC(".maps");

@@ -41,19 +41,20 @@ struct empty_stretch_map {
 	__type(value, struct live_stretch);
 };
 
-struct raw_set_map {
+struct spilled_blocks_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct raw_key);
-	__type(value, struct raw_block);
+	__type(key, struct block_key);
+	__type(value, struct block_value);
 };
 
-struct raw_buckets_map {
+struct block_buckets_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct raw_bucket);
+	__type(value, struct block_bucket);
 };
 
 struct stacks_map {
@@ -164,8 +165,8 @@ struct mapping_events_map {
 
 extern struct live_set_map live_set SEC(".maps");
 extern struct size_cache_map size_cache SEC(".maps");
-extern struct raw_buckets_map raw_buckets SEC(".maps");
-extern struct raw_set_map raw_set SEC(".maps");
+extern struct block_buckets_map block_buckets SEC(".maps");
+extern struct spilled_blocks_map spilled_blocks SEC(".maps");
 extern struct empty_stretch_map empty_stretch SEC(".maps");
 extern struct stacks_map stacks SEC(".maps");
 extern struct codes_map codes SEC(".maps");
@@ -254,7 +255,15 @@ static __always_inline bool is_active(struct trace_state *state)
 	return state && state->active && !(state->ending && has_finalized(state));
 }
 
-/* The counters of a domain if an event that is under way counts, else NULL. */
+/* Counts a hit of a window, and ends what is recorded when the window has had its share. */
+static __always_inline void count_hit(struct trace_state *state)
+{
+	count(&state->hits, 1);
+	if (state->phase == TRACE_ALL && state->hits >= state->hit_limit)
+		state->phase = TRACE_FREES;
+}
+
+/* The counters of the object or raw domain if an event that is under way counts, else NULL. */
 static __always_inline struct linger_counters *enter(__u32 domain)
 {
 	struct linger_counters *c = get_counters(domain);
@@ -266,7 +275,33 @@ static __always_inline struct linger_counters *enter(__u32 domain)
 		count(&c->filtered, 1);
 		return NULL;
 	}
-	return is_active(state) ? c : NULL;
+	if (linger_config.sampled)
+		count_hit(state);
+	return state->phase != TRACE_NOTHING && is_active(state) ? c : NULL;
+}
+
+/* Whether allocations are recorded, not only frees. */
+static __always_inline bool takes_allocs(void)
+{
+	struct trace_state *state = get_state();
+
+	return state && state->phase == TRACE_ALL;
+}
+
+/* When the run began, if it is one of those that are timed; else 0. */
+static __always_inline __u64 begin_run(void)
+{
+	struct trace_state *state = linger_config.sampled ? get_state() : NULL;
+
+	return state && !(state->hits & (LINGER_TIMED_RUNS - 1)) ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void end_run(__u64 began_ns)
+{
+	struct trace_state *state = began_ns ? get_state() : NULL;
+
+	if (state)
+		count(&state->timed_ns, bpf_ktime_get_ns() - began_ns);
 }
 
 #endif /* LINGER_MAPS_BPF_H */

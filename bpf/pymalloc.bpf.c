@@ -6,10 +6,9 @@
  * checked before it is believed. At a push the block is on its way back. See user/probe_plan.c for how the
  * sites are found.
  */
-#include "code_generation.bpf.h"
+#include "block_set.bpf.h"
 #include "live_set.bpf.h"
 #include "site_register.bpf.h"
-#include "stack_table.bpf.h"
 
 #define POOL_HEADER_BYTES 48
 #define SIZE_CLASSES 32 /* of 16 bytes each, up to 512 */
@@ -70,42 +69,54 @@ static __always_inline __u32 block_bytes(__u64 block, bool fresh)
 	return bytes;
 }
 
+/*
+ * Every block of the heap is followed in a shadow of it; those of a window are few, and are listed when it
+ * ends.
+ */
 static __always_inline void on_alloc(__u64 address, bool fresh, struct linger_counters *c)
 {
 	__u32 bytes = block_bytes(address, fresh);
 
-	count(&c->seen_allocs, 1);
-	if (bytes)
-		live_set__alloc(address, bytes, stack_table__current(LINGER_DOMAIN_OBJECT), c);
-	else
+	if (!bytes) {
+		count(&c->seen_allocs, 1);
 		count_drop(c, LINGER_DROP_BAD_BLOCK, 0);
+	} else if (linger_config.sampled) {
+		block_set__alloc(address, bytes, LINGER_DOMAIN_OBJECT, c);
+	} else {
+		count(&c->seen_allocs, 1);
+		live_set__alloc(address, bytes, stack_table__current(LINGER_DOMAIN_OBJECT), c);
+	}
 }
 
-static __always_inline void note_end(void)
+static __always_inline void on_free(__u64 address, struct linger_counters *c)
 {
-	struct trace_state *state = get_state();
-
-	if (state)
-		state->ending = 1;
+	if (linger_config.sampled)
+		block_set__free(address, c);
+	else
+		live_set__free(address, c);
 }
 
-SEC("uprobe")
-int pymalloc_site(struct pt_regs *ctx)
+static __always_inline void on_site(struct pt_regs *ctx)
 {
 	union site_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
 	struct linger_counters *c = enter(LINGER_DOMAIN_OBJECT);
 	__u64 address;
 
-	if (!c)
-		return 0;
+	if (!c || (cookie.kind != SITE_PUSH && !takes_allocs()))
+		return;
 	address = site_block(ctx, cookie);
-	if (cookie.kind == SITE_POP || (cookie.kind == SITE_SLOW_RESULT && address))
+	if (cookie.kind == SITE_PUSH)
+		on_free(address, c);
+	else if (cookie.kind == SITE_POP || address)
 		on_alloc(address, cookie.kind == SITE_SLOW_RESULT, c);
-	else if (cookie.kind == SITE_PUSH)
-		live_set__free(address, c);
-	else if (cookie.kind == SITE_CODE_DEALLOC)
-		code_generation__end(address);
-	else if (cookie.kind == SITE_FINALIZE)
-		note_end();
+}
+
+SEC("uprobe")
+int pymalloc_site(struct pt_regs *ctx)
+{
+	__u64 began_ns = begin_run();
+
+	on_site(ctx);
+	end_run(began_ns);
 	return 0;
 }

@@ -12,17 +12,17 @@
  * What realloc is given leaves the set of live blocks at entry, because another thread may get its address
  * before the return is seen, and comes back if the call fails.
  */
-#include "raw_set.bpf.h"
+#include "block_set.bpf.h"
 #include "site_register.bpf.h"
-#include "stack_table.bpf.h"
-#include "stack_totals.bpf.h"
 
 struct raw_call {
 	__u64 sp; /* where the return address is; 0: no call under way */
 	__u64 bytes;
 	__u64 result_at;
-	__u64 old;            /* block that is given back, 0: none */
-	struct raw_block was; /* what was known of it */
+	__u64 old;              /* block that is given back, 0: none */
+	struct block_value was; /* what was known of it */
+	__u32 window;           /* in which it began: its return may be behind the window's end */
+	__u32 pad;
 };
 
 struct {
@@ -37,48 +37,7 @@ static __always_inline struct raw_call *thread_call(__u64 flags)
 	return bpf_task_storage_get(&raw_calls, bpf_get_current_task_btf(), NULL, flags);
 }
 
-/* --- accounting -------------------------------------------------------------------------------------- */
-
-static __always_inline void account_free(const struct raw_block *was, struct linger_counters *c)
-{
-	count(&c->seen_frees, 1);
-	count(was->bytes == UNKNOWN_BYTES ? &c->unmatched_frees : &c->matched_frees, 1);
-	if (was->bytes != UNKNOWN_BYTES)
-		stack_totals__free(was->stack_id, was->bytes);
-}
-
-static __always_inline void account_alloc(__u64 address, __u64 bytes, struct linger_counters *c)
-{
-	struct raw_block block = {.bytes = bytes}, before = raw_set__take(address);
-	int err;
-
-	count(&c->seen_allocs, 1);
-	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
-	if (before.bytes != UNKNOWN_BYTES) {
-		count(&c->missed_frees, 1);
-		stack_totals__free(before.stack_id, before.bytes);
-	}
-	block.stack_id = stack_table__current(LINGER_DOMAIN_RAW);
-	err = raw_set__put(address, &block);
-	if (err) {
-		count_drop(c, drop_reason(err), bytes);
-		return;
-	}
-	count(&c->recorded_allocs, 1);
-	stack_totals__alloc(block.stack_id, bytes);
-}
-
 /* --- calls ------------------------------------------------------------------------------------------- */
-
-static __always_inline void on_free(__u64 address, struct linger_counters *c)
-{
-	struct raw_block was;
-
-	if (!address)
-		return;
-	was = raw_set__take(address);
-	account_free(&was, c);
-}
 
 /* size * count; an overflow makes a size that no allocator grants. */
 static __always_inline __u64 requested_bytes(struct pt_regs *ctx, union raw_cookie cookie)
@@ -95,12 +54,15 @@ static __always_inline __u64 requested_bytes(struct pt_regs *ctx, union raw_cook
 
 static __always_inline void begin_call(struct pt_regs *ctx, union raw_cookie cookie, struct raw_call *call)
 {
+	struct trace_state *state = get_state();
+
 	call->sp = ctx->sp;
+	call->window = state ? state->window : 0;
 	call->bytes = requested_bytes(ctx, cookie);
 	call->result_at = cookie.result_at == SITE_NO_REG ? 0 : site_register(ctx, cookie.result_at);
 	call->old = cookie.old == SITE_NO_REG ? 0 : site_register(ctx, cookie.old);
 	if (call->old)
-		call->was = raw_set__take(call->old);
+		call->was = block_set__take(call->old);
 }
 
 /* The kernel had no memory to keep a call: what it allocates is not recorded. */
@@ -110,25 +72,43 @@ static __always_inline void lose_call(struct linger_counters *c)
 	count_drop(c, LINGER_DROP_NO_MEMORY, 0);
 }
 
-SEC("uprobe")
-int raw_entry(struct pt_regs *ctx)
+/* A call that is under way in this thread, not left over from another window. */
+static __always_inline bool is_under_way(const struct raw_call *call)
+{
+	struct trace_state *state = get_state();
+
+	return call && call->sp && state && call->window == state->window;
+}
+
+static __always_inline void on_entry(struct pt_regs *ctx)
 {
 	union raw_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
 	struct linger_counters *c = enter(LINGER_DOMAIN_RAW);
 	bool frees = cookie.size == SITE_NO_REG;
 	struct raw_call *call;
+	__u64 old;
 
 	if (!c)
-		return 0;
+		return;
 	call = thread_call(frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (call && call->sp && ctx->sp <= call->sp)
-		return 0;
-	if (frees)
-		on_free(site_register(ctx, cookie.old), c);
-	else if (call)
+	if (is_under_way(call) && ctx->sp <= call->sp)
+		return;
+	old = frees ? site_register(ctx, cookie.old) : 0;
+	if (old)
+		block_set__free(old, c);
+	else if (!frees && call)
 		begin_call(ctx, cookie, call);
-	else
+	else if (!frees)
 		lose_call(c);
+}
+
+SEC("uprobe")
+int raw_entry(struct pt_regs *ctx)
+{
+	__u64 began_ns = begin_run();
+
+	on_entry(ctx);
+	end_run(began_ns);
 	return 0;
 }
 
@@ -145,29 +125,37 @@ static __always_inline __u64 call_result(struct pt_regs *ctx, const struct raw_c
 /* The block that a failed realloc has left alone. If its place is taken by now, nobody will see it freed. */
 static __always_inline void put_back(const struct raw_call *call, struct linger_counters *c)
 {
-	if (!raw_set__put(call->old, &call->was))
+	if (!block_set__put(call->old, &call->was))
 		return;
 	count(&c->missed_frees, 1);
 	stack_totals__free(call->was.stack_id, call->was.bytes);
 }
 
-SEC("uprobe")
-int raw_return(struct pt_regs *ctx)
+static __always_inline void on_return(struct pt_regs *ctx)
 {
 	struct linger_counters *c = enter(LINGER_DOMAIN_RAW);
 	struct raw_call *call = c ? thread_call(0) : NULL;
 	__u64 block;
 
-	if (!call || !call->sp || ctx->sp != call->sp + sizeof(__u64))
-		return 0;
+	if (!is_under_way(call) || ctx->sp != call->sp + sizeof(__u64))
+		return;
 	call->sp = 0;
 	block = call_result(ctx, call);
 	/* realloc(old, 0) may free and return NULL; any other NULL leaves the old block as it was. */
 	if (call->old && (block || !call->bytes))
-		account_free(&call->was, c);
+		block_set__account_free(&call->was, c);
 	else if (call->old && call->was.bytes != UNKNOWN_BYTES)
 		put_back(call, c);
-	if (block)
-		account_alloc(block, call->bytes, c);
+	if (block && takes_allocs())
+		block_set__alloc(block, call->bytes, LINGER_DOMAIN_RAW, c);
+}
+
+SEC("uprobe")
+int raw_return(struct pt_regs *ctx)
+{
+	__u64 began_ns = begin_run();
+
+	on_return(ctx);
+	end_run(began_ns);
 	return 0;
 }

@@ -47,8 +47,8 @@ struct trace_config {
 	__u32 frame_bytes;      /* from there to the end of the last, at most PY_FRAME_BYTES */
 	__u32 tstate_thread_id; /* where a thread state keeps pthread_self() of its thread */
 	__u32 thread_library;   /* enum thread_library */
-	__u32 raw_buckets;      /* a power of two */
-	__u32 pad;
+	__u32 block_buckets;    /* a power of two */
+	__u32 sampled;          /* events are seen in windows; see enum trace_phase */
 	__u64 current_tstate; /* address of the pointer to the thread state that holds the GIL; 0: not used */
 	__u64 finalizing;     /* address of what is not 0 once the interpreter takes itself down */
 	__u64 thread_key;     /* address of the struct py_tss under which each thread keeps its state */
@@ -65,6 +65,12 @@ enum site_kind {
 	SITE_CODE_DEALLOC, /* entry of the code object's deallocator */
 	SITE_FINALIZE,     /* entry of a function that ends the interpreter */
 };
+
+/* Not about a block: watched by a program of their own. */
+static inline __u8 site_kind__is_of_interpreter(__u8 kind)
+{
+	return kind == SITE_CODE_DEALLOC || kind == SITE_FINALIZE;
+}
 
 enum site_place {
 	SITE_IN_REGISTER, /* the block's address is in `reg` */
@@ -148,26 +154,26 @@ struct live_stretch {
 #define LINGER_LIVE_STACK(slot) ((__u32)((slot) >> 32))
 #define LINGER_LIVE_BYTES(slot) ((__u32)(slot))
 
-/* Blocks of malloc are sparse and of any size; see raw_set.bpf.h. */
-struct raw_key {
+/* Blocks that are sparse and of any size; see block_set.bpf.h. */
+struct block_key {
 	__u64 address;
 	__u64 target;
 };
 
-struct raw_block {
+struct block_value {
 	__u64 bytes;
 	__u32 stack_id;
 	__u32 pad;
 };
-_Static_assert(sizeof(struct raw_block) == 16, "raw_block is shared with BPF");
+_Static_assert(sizeof(struct block_value) == 16, "block_value is shared with BPF");
 
 /* The addresses fill a cache line. 0: an empty slot. */
-#define LINGER_RAW_SLOTS 8
-struct raw_bucket {
-	__u64 addresses[LINGER_RAW_SLOTS];
-	struct raw_block blocks[LINGER_RAW_SLOTS];
+#define LINGER_BUCKET_SLOTS 8
+struct block_bucket {
+	__u64 addresses[LINGER_BUCKET_SLOTS];
+	struct block_value blocks[LINGER_BUCKET_SLOTS];
 };
-_Static_assert(sizeof(struct raw_bucket) == 192, "raw_bucket is shared with BPF");
+_Static_assert(sizeof(struct block_bucket) == 192, "block_bucket is shared with BPF");
 
 struct stack_key {
 	__u64 hash[2];
@@ -228,9 +234,20 @@ struct linger_code {
 };
 _Static_assert(sizeof(struct linger_code) == 56, "linger_code is shared with BPF");
 
+/* Of the object and the raw domain. */
+enum trace_phase {
+	TRACE_NOTHING,
+	TRACE_ALL,
+	TRACE_FREES, /* what is allocated from here on is not recorded, what is freed is still taken out */
+};
+
+/* In sampled mode one run in so many is timed. A power of two. */
+#define LINGER_TIMED_RUNS 16
+
 /* How far the pools are filled, and what became of the target. One element. */
 struct trace_state {
 	__u32 active;      /* events count only while this is 1 */
+	__u32 phase;       /* enum trace_phase */
 	__u32 execed;      /* the target replaced its program */
 	__u32 forked;      /* processes that it forked, which inherit the breakpoints */
 	__u32 codes_ended; /* code objects were deallocated, see code_generation.bpf.h */
@@ -240,9 +257,14 @@ struct trace_state {
 	__u32 next_chunk;
 	__u32 ending;      /* the interpreter has been told to end: it waits for its threads, then ends */
 	__u32 finalized;   /* it has begun to take itself down, which ended the recording */
-	__u32 raw_spilled; /* blocks of the raw domain were put into the hash */
-	__u32 pad;
+	__u32 spilled;     /* blocks were put into the hash */
 	__u64 thread_path; /* to a thread's state, see thread_path.h; 0: not known yet */
+	/* Sampled mode: */
+	__u32 window; /* its running number */
+	__u32 pad;
+	__u64 hits;      /* of probes by the target, whatever became of them */
+	__u64 hit_limit; /* when so many are reached, the phase becomes TRACE_FREES */
+	__u64 timed_ns;  /* the programs' own time in one run of LINGER_TIMED_RUNS */
 };
 
 /*

@@ -2,20 +2,20 @@
 #include "session.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "probes.h"
 #include "trace.skel.h"
 #include "tracepoint.h"
+#include "trap_cost.h"
 
 #define MAX_STACKS (64u << 10)
 #define MAX_FRAMES (2u << 20)
@@ -24,24 +24,33 @@
 #define RING_BYTES (4u << 20)
 #define RAW_BLOCKS_PER_MIB 512 /* of room: blocks of 2 KiB on average */
 #define MAX_RAW_BUCKETS (32u << 10)
-#define MAX_LINKS 4096
-#define RELEASE_DELAY_US 100000
+#define WINDOW_BUCKETS (4u << 10)
 
-struct links {
-	struct bpf_link *list[MAX_LINKS];
-	size_t n;
+/* The sets of probes for blocks, in the order in which they are attached. */
+enum {
+	PROBES_RAW_RETURN, /* first: a call that is seen to begin is then seen to end */
+	PROBES_RAW_ENTRY,
+	PROBES_OBJECT,
+	PROBES,
 };
 
 struct session {
 	struct trace_bpf *skeleton;
+	pid_t pid;
+	bool sampled;
+	bool has_multi; /* uprobe_multi */
 	struct links links;
-	struct links slow_links; /* letting go of one waits for a grace period of the kernel */
+	struct links slow_links; /* closing one waits for a grace period of the kernel */
+	struct links window_links;
+	struct probe_set probes[PROBES];
+	const char *paths[PROBES]; /* of the files that they are in */
 	struct ring_buffer *ring;
 	struct trace_state *state;
 	struct linger_stack *stacks;
 	uint64_t *frames;
 	struct linger_code *codes;
 	char *text;
+	struct block_bucket *buckets; /* sampled mode only */
 	void (*take)(const struct mapping_event *event, void *arg);
 	void *take_arg;
 };
@@ -49,10 +58,12 @@ struct session {
 /* --- loading ----------------------------------------------------------------------------------------- */
 
 /* Places in the buckets for a quarter of the raw blocks that there is room for. A power of two. */
-static uint32_t raw_buckets(const struct session_options *options)
+static uint32_t n_buckets(const struct session_options *options)
 {
-	uint32_t buckets = 1, wanted = options->live_max_mib * RAW_BLOCKS_PER_MIB / LINGER_RAW_SLOTS / 4;
+	uint32_t buckets = 1, wanted = options->live_max_mib * RAW_BLOCKS_PER_MIB / LINGER_BUCKET_SLOTS / 4;
 
+	if (options->sampled)
+		return WINDOW_BUCKETS;
 	while (buckets < MAX_RAW_BUCKETS && buckets < wanted)
 		buckets *= 2;
 	return buckets;
@@ -60,13 +71,14 @@ static uint32_t raw_buckets(const struct session_options *options)
 
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
-	bpf_map__set_max_entries(skeleton->maps.live_set,
-				 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
-	if (options->raw_plan) {
-		bpf_map__set_max_entries(skeleton->maps.raw_set,
+	if (!options->sampled)
+		bpf_map__set_max_entries(skeleton->maps.live_set,
+					 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
+	if (!options->sampled && options->raw_plan)
+		bpf_map__set_max_entries(skeleton->maps.spilled_blocks,
 					 (uint64_t)options->live_max_mib * RAW_BLOCKS_PER_MIB);
-		bpf_map__set_max_entries(skeleton->maps.raw_buckets, raw_buckets(options));
-	}
+	if (options->sampled || options->raw_plan)
+		bpf_map__set_max_entries(skeleton->maps.block_buckets, n_buckets(options));
 	bpf_map__set_max_entries(skeleton->maps.stacks, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.stack_info, MAX_STACKS);
 	bpf_map__set_max_entries(skeleton->maps.frame_pool, MAX_FRAMES);
@@ -91,7 +103,8 @@ static void configure(struct trace_bpf *skeleton, const struct session_options *
 		.tstate_thread_id = options->python->runtime.thread_id,
 		.finalizing = options->python->finalizing,
 		.thread_key = options->python->thread_key,
-		.raw_buckets = raw_buckets(options),
+		.block_buckets = n_buckets(options),
+		.sampled = options->sampled,
 		.thread_library = options->python->thread_library,
 		.frame_start = extent.start,
 		.frame_bytes = extent.bytes,
@@ -117,7 +130,7 @@ static void choose_programs(struct trace_bpf *skeleton, const struct session_opt
 	}
 	bpf_program__set_autoload(skeleton->progs.mapping_enter, options->mappings);
 	bpf_program__set_autoload(skeleton->progs.mapping_exit, options->mappings);
-	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_sites);
+	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_pops);
 	bpf_program__set_autoload(skeleton->progs.raw_entry, options->raw_plan);
 	bpf_program__set_autoload(skeleton->progs.raw_return, options->raw_plan);
 }
@@ -141,7 +154,12 @@ static int map_pools(struct session *session)
 		map_pool(skeleton->maps.frame_pool, MAX_FRAMES * sizeof(*session->frames), PROT_READ);
 	session->codes = map_pool(skeleton->maps.code_info, MAX_CODES * sizeof(*session->codes), PROT_READ);
 	session->text = map_pool(skeleton->maps.text_pool, (size_t)MAX_CHUNKS * LINGER_TEXT_CHUNK, PROT_READ);
-	if (!session->state || !session->stacks || !session->frames || !session->codes || !session->text)
+	if (session->sampled)
+		session->buckets =
+			map_pool(skeleton->maps.block_buckets, WINDOW_BUCKETS * sizeof(*session->buckets),
+				 PROT_READ | PROT_WRITE);
+	if (!session->state || !session->stacks || !session->frames || !session->codes || !session->text ||
+	    (session->sampled && !session->buckets))
 		return -ENOMEM;
 	session->state->next_stack = LINGER_FIRST_STACK;
 	session->state->next_code = LINGER_NO_CODE + 1;
@@ -185,146 +203,85 @@ static int load(struct session *session, const struct session_options *options, 
 
 /* --- attaching --------------------------------------------------------------------------------------- */
 
-static int add_link(struct links *links, struct bpf_link *link)
+static void plan_objects(struct session *session, const struct session_options *options)
 {
-	if (!link)
-		return -errno;
-	if (links->n == MAX_LINKS) {
-		bpf_link__destroy(link);
-		return -E2BIG;
-	}
-	links->list[links->n++] = link;
-	return 0;
-}
+	struct probe_set *objects = &session->probes[PROBES_OBJECT];
 
-static void destroy_links(struct links *links)
-{
-	while (links->n)
-		bpf_link__destroy(links->list[--links->n]);
-}
-
-/* Probes of one program in one file. */
-struct probe_set {
-	struct bpf_program *program;
-	const struct elf_image *image;
-	unsigned long *offsets; /* in the file */
-	__u64 *cookies;
-	size_t n, capacity;
-	bool returns; /* on the functions' returns */
-	int err;      /* the first that adding a probe met */
-};
-
-static int probe_set__grow(struct probe_set *set)
-{
-	size_t capacity = set->capacity ? set->capacity * 2 : 64;
-	unsigned long *offsets = reallocarray(set->offsets, capacity, sizeof(*offsets));
-	__u64 *cookies = reallocarray(set->cookies, capacity, sizeof(*cookies));
-
-	set->offsets = offsets ?: set->offsets;
-	set->cookies = cookies ?: set->cookies;
-	if (!offsets || !cookies)
-		return -ENOMEM;
-	set->capacity = capacity;
-	return 0;
-}
-
-static void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
-{
-	uint64_t offset;
-
-	if (!set->err && set->n == set->capacity)
-		set->err = probe_set__grow(set);
-	if (!set->err)
-		set->err = elf_image__offset(set->image, address, &offset);
-	if (set->err)
-		return;
-	set->offsets[set->n] = offset;
-	set->cookies[set->n++] = cookie;
-}
-
-/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
-static void probe_path(const struct probe_set *set, char path[64])
-{
-	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(set->image));
-}
-
-static int attach_multi(struct session *session, pid_t pid, const struct probe_set *set)
-{
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = set->offsets, .cookies = set->cookies,
-		    .cnt = set->n, .retprobe = set->returns);
-	char path[64];
-
-	probe_path(set, path);
-	return add_link(&session->links,
-			bpf_program__attach_uprobe_multi(set->program, pid, path, NULL, &opts));
-}
-
-/* One perf event per site, for kernels before 6.6. */
-static int attach_singly(struct session *session, pid_t pid, const struct probe_set *set)
-{
-	char path[64];
-	int err = 0;
-
-	probe_path(set, path);
-	for (size_t i = 0; i < set->n && !err; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = set->cookies[i], .retprobe = set->returns);
-
-		err = add_link(&session->slow_links, bpf_program__attach_uprobe_opts(set->program, pid, path,
-										     set->offsets[i], &opts));
-	}
-	return err;
-}
-
-/* Attaches the probes and frees the set. */
-static int attach_probes(struct session *session, const struct session_options *options,
-			 struct probe_set *set)
-{
-	int err = set->err;
-
-	if (!err && set->n)
-		err = options->features->list[FEATURE_UPROBE_MULTI].present
-			      ? attach_multi(session, options->pid, set)
-			      : attach_singly(session, options->pid, set);
-	free(set->offsets);
-	free(set->cookies);
-	return err;
-}
-
-static int attach_objects(struct session *session, const struct session_options *options)
-{
-	const struct probe_plan *plan = options->plan;
-	struct probe_set set = {
+	*objects = (struct probe_set){
 		.program = session->skeleton->progs.pymalloc_site,
 		.image = options->python->image,
 	};
-
-	for (size_t i = 0; i < plan->n_sites; i++)
-		probe_set__add(&set, plan->sites[i].address, plan->sites[i].cookie.value);
-	return attach_probes(session, options, &set);
+	session->paths[PROBES_OBJECT] = options->python->path;
+	for (size_t i = 0; i < options->plan->n_sites; i++)
+		if (!site_kind__is_of_interpreter(options->plan->sites[i].cookie.kind))
+			probe_set__add(objects, options->plan->sites[i].address,
+				       options->plan->sites[i].cookie.value);
 }
 
-/* The returns first: a call that is seen to begin is then seen to end. */
-static int attach_raw(struct session *session, const struct session_options *options)
+static void plan_raw(struct session *session, const struct session_options *options)
 {
-	struct probe_set returns = {
+	struct probe_set *returns = &session->probes[PROBES_RAW_RETURN];
+	struct probe_set *entries = &session->probes[PROBES_RAW_ENTRY];
+	const struct raw_plan *plan = options->raw_plan;
+
+	*returns = (struct probe_set){
 		.program = session->skeleton->progs.raw_return,
 		.image = options->raw_image,
 		.returns = true,
 	};
-	struct probe_set entries = {
+	*entries = (struct probe_set){
 		.program = session->skeleton->progs.raw_entry,
 		.image = options->raw_image,
 	};
-	const struct raw_plan *plan = options->raw_plan;
+	session->paths[PROBES_RAW_RETURN] = session->paths[PROBES_RAW_ENTRY] = options->raw_path;
+	for (size_t i = 0; plan && i < plan->n_sites; i++) {
+		probe_set__add(entries, plan->sites[i].address, plan->sites[i].cookie.value);
+		if (plan->sites[i].returns)
+			probe_set__add(returns, plan->sites[i].address, 0);
+	}
+}
+
+static int attach_probes(struct session *session, const struct probe_set *set, struct links *links)
+{
+	return session->has_multi ? probe_set__attach(set, session->pid, links)
+				  : probe_set__attach_singly(set, session->pid, &session->slow_links);
+}
+
+static int attach_failed(struct error *error, int err, const char *path)
+{
+	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
+	if (err == -EINVAL)
+		error__hint(error, "another tool may hold probes there that exclude others, as memleak of "
+				   "libbpf-tools does; 'dmesg' tells");
+	return err;
+}
+
+static int attach_blocks(struct session *session, struct links *links, struct error *error)
+{
+	for (int i = 0; i < PROBES; i++) {
+		int err = attach_probes(session, &session->probes[i], links);
+
+		if (err)
+			return attach_failed(error, err, session->paths[i]);
+	}
+	return 0;
+}
+
+static int attach_interpreter(struct session *session, const struct session_options *options)
+{
+	struct probe_set set = {
+		.program = session->skeleton->progs.interpreter_site,
+		.image = options->python->image,
+	};
 	int err;
 
-	for (size_t i = 0; i < plan->n_sites; i++) {
-		probe_set__add(&entries, plan->sites[i].address, plan->sites[i].cookie.value);
-		if (plan->sites[i].returns)
-			probe_set__add(&returns, plan->sites[i].address, 0);
-	}
-	err = attach_probes(session, options, &returns);
-	return attach_probes(session, options, &entries) ?: err;
+	for (size_t i = 0; i < options->plan->n_sites; i++)
+		if (site_kind__is_of_interpreter(options->plan->sites[i].cookie.kind))
+			probe_set__add(&set, options->plan->sites[i].address,
+				       options->plan->sites[i].cookie.value);
+	err = attach_probes(session, &set, &session->links);
+	probe_set__free(&set);
+	return err;
 }
 
 static int attach_tracepoint(struct session *session, struct bpf_program *program, const char *name)
@@ -337,7 +294,7 @@ static int attach_tracepoint(struct session *session, struct bpf_program *progra
 	link = bpf_program__attach_perf_event(program, fd);
 	if (!link)
 		close(fd);
-	return add_link(&session->slow_links, link);
+	return links__add(&session->slow_links, link);
 }
 
 static int attach_mappings(struct session *session)
@@ -359,18 +316,9 @@ static int attach_mappings(struct session *session)
 
 static int attach_life_cycle(struct session *session)
 {
-	int err = add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
+	int err = links__add(&session->links, bpf_program__attach(session->skeleton->progs.process_exec));
 
-	return err ?: add_link(&session->links, bpf_program__attach(session->skeleton->progs.process_fork));
-}
-
-static int attach_failed(struct error *error, int err, const char *path)
-{
-	error__set(error, err, "failed to attach probes to '%s': %s", path, strerror(-err));
-	if (err == -EINVAL)
-		error__hint(error, "another tool may hold probes there that exclude others, as memleak of "
-				   "libbpf-tools does; 'dmesg' tells");
-	return err;
+	return err ?: links__add(&session->links, bpf_program__attach(session->skeleton->progs.process_fork));
 }
 
 static int attach(struct session *session, const struct session_options *options, struct error *error)
@@ -380,18 +328,18 @@ static int attach(struct session *session, const struct session_options *options
 	if (err)
 		return error__set(error, err, "failed to watch process %d for exec and fork: %s",
 				  options->pid, strerror(-err));
-	err = attach_objects(session, options);
+	err = attach_interpreter(session, options);
 	if (err)
 		return attach_failed(error, err, options->python->path);
-	err = options->raw_plan ? attach_raw(session, options) : 0;
+	plan_raw(session, options);
+	plan_objects(session, options);
+	err = session->sampled ? 0 : attach_blocks(session, &session->links, error);
+	if (err || !options->mappings)
+		return err;
+	err = attach_mappings(session);
 	if (err)
-		return attach_failed(error, err, options->raw_path);
-	if (options->mappings) {
-		err = attach_mappings(session);
-		if (err)
-			return error__set(error, err, "failed to attach to the mapping system calls: %s",
-					  strerror(-err));
-	}
+		return error__set(error, err, "failed to attach to the mapping system calls: %s",
+				  strerror(-err));
 	return 0;
 }
 
@@ -404,6 +352,9 @@ int session__open(const struct session_options *options, struct session **ret_se
 
 	if (!session)
 		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	session->pid = options->pid;
+	session->sampled = options->sampled;
+	session->has_multi = options->features->list[FEATURE_UPROBE_MULTI].present;
 	err = load(session, options, error);
 	if (!err)
 		err = attach(session, options, error);
@@ -420,6 +371,8 @@ void session__free(struct session *session)
 	if (!session)
 		return;
 	session__detach(session);
+	for (int i = 0; i < PROBES; i++)
+		probe_set__free(&session->probes[i]);
 	ring_buffer__free(session->ring);
 	trace_bpf__destroy(session->skeleton);
 	free(session);
@@ -427,6 +380,8 @@ void session__free(struct session *session)
 
 void session__start(struct session *session)
 {
+	if (!session->sampled)
+		session->state->phase = TRACE_ALL;
 	__atomic_store_n(&session->state->active, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -435,57 +390,11 @@ void session__stop(struct session *session)
 	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
 }
 
-static bool holds(const struct links *links, int fd)
-{
-	for (size_t i = 0; i < links->n; i++)
-		if (bpf_link__fd(links->list[i]) == fd)
-			return true;
-	return false;
-}
-
-/* Closes all descriptors but those of the links. */
-static void close_others(const struct links *links)
-{
-	int last = 0;
-
-	for (size_t i = 0; i < links->n; i++)
-		last = bpf_link__fd(links->list[i]) > last ? bpf_link__fd(links->list[i]) : last;
-	for (int fd = 0; fd < last; fd++)
-		if (!holds(links, fd))
-			close(fd);
-	close_range(last + 1, UINT_MAX, 0);
-}
-
-/*
- * Letting go of a perf event waits for a grace period of the kernel, almost a tenth of a second: for eight
- * tracepoints, and before Linux 6.6 for each probe site. The programs return at once by now and nobody
- * depends on when it is over, so a process that holds the links does the waiting. It is a child's child, so
- * that nobody has to wait for it in turn, and keeps no other descriptor, or the reader of a pipe, or who
- * wants a lock, would wait too.
- */
-static void release_slow_links(struct session *session)
-{
-	pid_t child;
-
-	if (!session->slow_links.n)
-		return;
-	child = fork();
-	if (child == 0) {
-		if (fork())
-			_exit(0);
-		close_others(&session->slow_links);
-		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
-		_exit(0);
-	}
-	if (child > 0)
-		waitpid(child, NULL, 0);
-	destroy_links(&session->slow_links);
-}
-
 void session__detach(struct session *session)
 {
-	destroy_links(&session->links);
-	release_slow_links(session);
+	links__close(&session->window_links);
+	links__close(&session->links);
+	links__close_slow(&session->slow_links);
 }
 
 struct session_pools session__pools(const struct session *session)
@@ -568,6 +477,55 @@ int session__drain_mappings(struct session *session,
 	session->take_arg = arg;
 	return ring_buffer__consume(session->ring);
 }
+
+/* --- windows ----------------------------------------------------------------------------------------- */
+
+static void set_phase(struct session *session, enum trace_phase phase)
+{
+	__atomic_store_n(&session->state->phase, phase, __ATOMIC_SEQ_CST);
+}
+
+int session__trap_ns(const struct session *session, double *ret_ns)
+{
+	return trap_cost__measure(session->skeleton->progs.interpreter_site, ret_ns);
+}
+
+int session__open_window(struct session *session, struct error *error)
+{
+	memset(session->buckets, 0, WINDOW_BUCKETS * sizeof(*session->buckets));
+	session->state->window++;
+	return attach_blocks(session, &session->window_links, error);
+}
+
+void session__begin_window(struct session *session, uint64_t max_hits)
+{
+	session->state->hit_limit = session->state->hits + max_hits;
+	set_phase(session, TRACE_ALL);
+}
+
+void session__hold_window(struct session *session)
+{
+	set_phase(session, TRACE_FREES);
+}
+
+bool session__holds_window(const struct session *session)
+{
+	return __atomic_load_n(&session->state->phase, __ATOMIC_ACQUIRE) == TRACE_FREES;
+}
+
+void session__close_window(struct session *session)
+{
+	set_phase(session, TRACE_NOTHING);
+	links__close(&session->window_links);
+}
+
+const struct block_bucket *session__window_blocks(const struct session *session, size_t *ret_n)
+{
+	*ret_n = WINDOW_BUCKETS;
+	return session->buckets;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------ */
 
 static uint64_t map_bytes(int fd)
 {

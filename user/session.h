@@ -30,6 +30,7 @@ struct session_options {
 	pid_t pid;
 	uint32_t tgid;         /* of the target, in the initial pid namespace */
 	bool mappings;         /* the mapping domain */
+	bool sampled;          /* objects and raw blocks in windows only; needs uprobe_multi */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
 
@@ -58,6 +59,28 @@ void session__stop(struct session *session);
 
 /* Takes the probes out; the maps stay readable. */
 void session__detach(struct session *session);
+
+/*
+ * Sampled mode. The blocks of a window, those of the object and the raw domain that it saw allocated and not
+ * freed, are in the buckets from its beginning until the next one is opened. While it is held, allocations
+ * are not recorded any more, but what is freed still leaves the buckets.
+ */
+
+/* What a probe costs the target before its program does anything. 0 or a negative errno. */
+int session__trap_ns(const struct session *session, double *ret_ns);
+
+/* Attaches the probes; nothing is recorded yet. */
+int session__open_window(struct session *session, struct error *error);
+
+/* It is held after so many hits of probes, or when session__hold_window is called. */
+void session__begin_window(struct session *session, uint64_t max_hits);
+void session__hold_window(struct session *session);
+bool session__holds_window(const struct session *session);
+
+/* Takes the probes out. */
+void session__close_window(struct session *session);
+
+const struct block_bucket *session__window_blocks(const struct session *session, size_t *ret_n);
 
 struct session_pools session__pools(const struct session *session);
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "probes.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RELEASE_DELAY_US 100000
+
+/* --- links ------------------------------------------------------------------------------------------- */
+
+int links__add(struct links *links, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	if (links->n == MAX_LINKS) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
+	links->list[links->n++] = link;
+	return 0;
+}
+
+void links__close(struct links *links)
+{
+	while (links->n)
+		bpf_link__destroy(links->list[--links->n]);
+}
+
+static bool holds(const struct links *links, int fd)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (bpf_link__fd(links->list[i]) == fd)
+			return true;
+	return false;
+}
+
+/* Closes all descriptors but those of the links. */
+static void close_others(const struct links *links)
+{
+	int last = 0;
+
+	for (size_t i = 0; i < links->n; i++)
+		last = bpf_link__fd(links->list[i]) > last ? bpf_link__fd(links->list[i]) : last;
+	for (int fd = 0; fd < last; fd++)
+		if (!holds(links, fd))
+			close(fd);
+	close_range(last + 1, UINT_MAX, 0);
+}
+
+/*
+ * The programs return at once by now and nobody depends on when it is over, so a process that holds the links
+ * does the waiting. It is a child's child, so that nobody has to wait for it in turn, and keeps no other
+ * descriptor, or the reader of a pipe, or who wants a lock, would wait too.
+ */
+void links__close_slow(struct links *links)
+{
+	pid_t child;
+
+	if (!links->n)
+		return;
+	child = fork();
+	if (child == 0) {
+		if (fork())
+			_exit(0);
+		close_others(links);
+		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	links__close(links);
+}
+
+/* --- sets of probes ---------------------------------------------------------------------------------- */
+
+static int probe_set__grow(struct probe_set *set)
+{
+	size_t capacity = set->capacity ? set->capacity * 2 : 64;
+	unsigned long *offsets = reallocarray(set->offsets, capacity, sizeof(*offsets));
+	__u64 *cookies = reallocarray(set->cookies, capacity, sizeof(*cookies));
+
+	set->offsets = offsets ?: set->offsets;
+	set->cookies = cookies ?: set->cookies;
+	if (!offsets || !cookies)
+		return -ENOMEM;
+	set->capacity = capacity;
+	return 0;
+}
+
+void probe_set__add(struct probe_set *set, uint64_t address, __u64 cookie)
+{
+	uint64_t offset;
+
+	if (!set->err && set->n == set->capacity)
+		set->err = probe_set__grow(set);
+	if (!set->err)
+		set->err = elf_image__offset(set->image, address, &offset);
+	if (set->err)
+		return;
+	set->offsets[set->n] = offset;
+	set->cookies[set->n++] = cookie;
+}
+
+void probe_set__free(struct probe_set *set)
+{
+	free(set->offsets);
+	free(set->cookies);
+	set->offsets = NULL;
+	set->cookies = NULL;
+	set->n = set->capacity = 0;
+}
+
+/* The probed file by descriptor: the same in every mount namespace, whatever its name means by now. */
+static void probe_path(const struct probe_set *set, char path[64])
+{
+	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(set->image));
+}
+
+int probe_set__attach(const struct probe_set *set, pid_t pid, struct links *links)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = set->offsets, .cookies = set->cookies,
+		    .cnt = set->n, .retprobe = set->returns);
+	char path[64];
+
+	if (set->err || !set->n)
+		return set->err;
+	probe_path(set, path);
+	return links__add(links, bpf_program__attach_uprobe_multi(set->program, pid, path, NULL, &opts));
+}
+
+int probe_set__attach_singly(const struct probe_set *set, pid_t pid, struct links *slow_links)
+{
+	char path[64];
+	int err = set->err;
+
+	probe_path(set, path);
+	for (size_t i = 0; i < set->n && !err; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = set->cookies[i], .retprobe = set->returns);
+
+		err = links__add(slow_links, bpf_program__attach_uprobe_opts(set->program, pid, path,
+									     set->offsets[i], &opts));
+	}
+	return err;
+}
