@@ -8,23 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIZE_CLASSES 32
-#define POOL_HEADER_BYTES 48
 #define BATCH 4096
 #define PAGE_BYTES 4096
 #define PAGEMAP_ENTRIES 8192 /* read at once: 32 MiB of addresses */
-
-/* struct pool_header (CPython Objects/obmalloc.c). */
-struct pool_header {
-	uint32_t count;
-	uint32_t pad;
-	uint64_t freeblock;
-	uint64_t nextpool, prevpool;
-	uint32_t arenaindex;
-	uint32_t szidx;
-	uint32_t nextoffset;
-	uint32_t maxnextoffset;
-};
 
 struct pool_walk {
 	struct memory_reader *reader;
@@ -40,18 +26,12 @@ struct pool_walk {
 	struct pool_count count;
 };
 
-/*
- * The same checks as at a pop, and more: a used pool has blocks in use, not more than fit, and its free list
- * begins inside it.
- */
-static bool is_pool(const struct pool_header *pool, uint64_t address, uint32_t pool_bytes)
+static void count_pool(struct pool_count *count, const struct pool_header *pool)
 {
-	uint32_t block = (pool->szidx + 1) * 16;
-
-	return pool->szidx < SIZE_CLASSES && pool->maxnextoffset == pool_bytes - block && pool->count > 0 &&
-	       pool->count <= (pool_bytes - POOL_HEADER_BYTES) / block &&
-	       pool->nextoffset >= POOL_HEADER_BYTES && pool->nextoffset <= pool_bytes &&
-	       (pool->freeblock == 0 || pool->freeblock - address < pool_bytes);
+	count->blocks += pool->count;
+	count->pools++;
+	count->class_blocks[pool->szidx] += pool->count;
+	count->class_pools[pool->szidx]++;
 }
 
 static int flush(struct pool_walk *walk)
@@ -59,11 +39,9 @@ static int flush(struct pool_walk *walk)
 	int err = memory_reader__read_many(walk->reader, walk->requests, walk->n);
 
 	for (size_t i = 0; i < walk->n && !err; i++) {
-		if (walk->requests[i].error ||
-		    !is_pool(&walk->headers[i], walk->requests[i].address, walk->pool_bytes))
-			continue;
-		walk->count.blocks += walk->headers[i].count;
-		walk->count.pools++;
+		if (!walk->requests[i].error &&
+		    pool__is_used(&walk->headers[i], walk->requests[i].address, walk->pool_bytes))
+			count_pool(&walk->count, &walk->headers[i]);
 	}
 	walk->n = 0;
 	return err;

@@ -5,12 +5,15 @@
 #include <stdint.h>
 
 #include "memory_reader.h"
+#include "pool.h"
 #include "target.h"
 
 /* What pymalloc's own pool headers say. */
 struct pool_count {
 	uint64_t blocks; /* in use */
 	uint64_t pools;
+	uint64_t class_blocks[POOL_SIZE_CLASSES]; /* by size class: 16, 32, ... 512 bytes */
+	uint64_t class_pools[POOL_SIZE_CLASSES];
 };
 
 /*
