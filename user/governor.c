@@ -100,15 +100,13 @@ static uint64_t expected_overshoot(const struct governor *governor)
 static uint64_t wanted_cost(const struct governor *governor, uint64_t budget_ns, uint64_t overshoot_ns)
 {
 	uint64_t useful_ns = max_u64(COST_MIN, overshoot_ns / 2);
+	uint64_t windows = WINDOWS_WANTED;
 
-	for (uint64_t windows = WINDOWS_WANTED; windows >= 1; windows--) {
-		uint64_t each_ns = budget_ns / windows;
-
-		/* One alone is better than none, however little of it is useful. */
-		if (each_ns >= overshoot_ns + (windows > 1 ? useful_ns : COST_MIN))
-			return min_u64(each_ns - overshoot_ns, governor->options.window_max_ns);
-	}
-	return COST_MIN;
+	/* One is better than none, however little of it is useful. */
+	while (windows > 1 && budget_ns / windows < overshoot_ns + useful_ns)
+		windows--;
+	return min_u64(max_u64(COST_MIN, minus(budget_ns / windows, overshoot_ns)),
+		       governor->options.window_max_ns);
 }
 
 /* From the last window's beginning to the next, so that the last one is paid for, in cost and in time. */
@@ -136,12 +134,10 @@ static uint64_t first_fit(const struct governor *governor, uint64_t from_ns, uin
 
 	/* The new window takes the place of the oldest, which is past by then. */
 	while (window > oldest && governor->windows - window < GOVERNOR_MEMORY - 1) {
-		uint64_t cost_ns = cost_of(governor, window - 1);
-
-		if (end_of(governor, window - 1) + memory_ns <= from_ns || cost_ns > budget_ns ||
-		    spent_ns + cost_ns + need_ns > budget_ns)
+		if (end_of(governor, window - 1) + memory_ns <= from_ns ||
+		    cost_of(governor, window - 1) > minus(budget_ns, spent_ns + need_ns))
 			break;
-		spent_ns += cost_ns;
+		spent_ns += cost_of(governor, window - 1);
 		window--;
 	}
 	*ret_room_ns = budget_ns - spent_ns;
@@ -155,16 +151,16 @@ struct governor_window governor__next(struct governor *governor, uint64_t now_ns
 	uint64_t overshoot_ns = expected_overshoot(governor);
 	uint64_t wanted_ns = wanted_cost(governor, budget_ns, overshoot_ns);
 	uint64_t pause_ns = mean_pause(governor, budget_ns);
+	uint64_t jittered_ns = pause_ns * (0.75 + random / 2), jitter_ns = pause_ns / 4 * random;
 	uint64_t least_ns = COST_MIN, start_ns, room_ns;
 
 	hear_time(governor, now_ns);
-	/* A busy target waits for a window worth its overshoot; a quiet one will not use what it is granted.
-	 */
+	/* A busy target waits for a window worth its overshoot; a quiet one does not use its grant up. */
 	if (last_cost(governor) >= wanted_ns / 2)
 		least_ns = max_u64(COST_MIN, wanted_ns / 2);
-	start_ns = max_u64(now_ns, governor->last_begin_ns + pause_ns * (0.75 + random / 2));
-	start_ns = first_fit(governor, start_ns, TEN_SECONDS + pause_ns / 4 * random, budget_ns,
-			     overshoot_ns + least_ns, &room_ns);
+	start_ns = max_u64(now_ns, governor->last_begin_ns + jittered_ns);
+	start_ns = first_fit(governor, start_ns, TEN_SECONDS + jitter_ns, budget_ns, overshoot_ns + least_ns,
+			     &room_ns);
 	return (struct governor_window){
 		.start_ns = start_ns,
 		.length_ns = governor->options.window_max_ns,
@@ -175,7 +171,6 @@ struct governor_window governor__next(struct governor *governor, uint64_t now_ns
 void governor__spent(struct governor *governor, const struct governor_window *granted,
 		     const struct governor_spending *spending)
 {
-	uint64_t overshoot_ns = minus(spending->cost_ns, granted->cost_ns);
 	size_t slot;
 
 	hear_time(governor, spending->end_ns);
@@ -184,9 +179,10 @@ void governor__spent(struct governor *governor, const struct governor_window *gr
 	governor->past[slot].cost_ns = spending->cost_ns;
 	governor->last_begin_ns = min_u64(spending->begin_ns, spending->end_ns);
 	governor->last_full_ns = spending->cut_short ? 0 : granted->length_ns;
-	/* What was not stopped might have overshot more, so it can teach only that the guess was too low. */
-	if (spending->cut_short || overshoot_ns > expected_overshoot(governor))
-		governor->overshoots_ns[governor->lessons++ % GOVERNOR_OVERSHOOTS] = overshoot_ns;
+	/* What was not stopped does not tell what it would have overshot. */
+	if (spending->cut_short)
+		governor->overshoots_ns[governor->lessons++ % GOVERNOR_OVERSHOOTS] =
+			minus(spending->cost_ns, granted->cost_ns);
 }
 
 double governor__cost(const struct governor *governor, uint64_t now_ns)

@@ -20,22 +20,22 @@
  *    a quarter at random, so that windows do not beat with a periodic target. That spreads them, and what a
  *    quiet time leaves unspent is not saved up.
  * 2. The requests in flight feel a window even where the target as a whole has little to do. So a window of
- *its full length is paid for in time as well: that pause is at least length / overhead, but not for that
- *reason more than 10 s.
+ *    its full length is paid for in time as well: that mean pause is at least length / overhead, but not more
+ *    than 10 s for this reason.
  * 3. Whatever ten seconds one looks at, the windows that touch them cost no more than the budget. What the
  *    windows of the last ten seconds (and of up to a quarter of a pause before, at random again) have cost is
  *    remembered; the next one has to fit in beside them, or it waits until enough of them are past.
  *
  * A window costs more than it was granted: the tracer's own time is in it, and the traps stay until they are
  * detached. How much more is learned from the last windows that were stopped for their cost (the largest, and
- *a margin where they differ) and set aside. So the budget is exceeded only by what one window overshoots
- *beyond all before it, and that counts against the following ones.
+ * a margin where they differ) and set aside. So the budget is exceeded only by what one window overshoots
+ * beyond all before it, and that counts against the following ones.
  *
  * Few long windows disturb less than many short ones: a window is as long as window_max_ns if three such fit
  * into ten seconds, and shorter otherwise. Where the overshoot would be most of three, or two, there are two,
- *or one. Where a window exceeds the ten seconds' budget by its overshoot alone rule 3 cannot hold; then
- *windows are the shortest useful, rule 1 keeps the mean within the budget, and the pause ends after a minute
- *in any case: only then is the mean exceeded too.
+ * or one. Where a window exceeds the ten seconds' budget by its overshoot alone rule 3 cannot hold; then
+ * windows are the shortest useful, rule 1 keeps the mean within the budget, and the pause ends after a minute
+ * in any case: only then is the mean exceeded too.
  *
  * So a pause is at most 12.5 s, or a minute after a window that cost more than the budget of ten seconds.
  */
