@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* The source itself is included, with an allocator that can be told to fail. */
+static int allocations_until_failure = -1;
+
+static void *scripted_calloc(size_t n, size_t size)
+{
+	if (allocations_until_failure >= 0 && allocations_until_failure-- == 0)
+		return NULL;
+	return calloc(n, size);
+}
+
+#define calloc scripted_calloc
+#include "estimate.c"
+#undef calloc
+
+#define MAX_SAMPLES 20000
+
+enum { LEAK_A = 1, LEAK_B, CHURN };
+
+static struct estimate_sample samples[MAX_SAMPLES];
+static size_t n_samples;
+static int64_t growth[ESTIMATE_CLASSES];
+static struct estimate_options options;
+static struct estimate *estimate;
+
+static int setup(void **state)
+{
+	allocations_until_failure = -1;
+	n_samples = 0;
+	memset(growth, 0, sizeof(growth));
+	options = (struct estimate_options){.min_age_ns = 10 * NS_PER_S};
+	estimate = NULL;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	estimate__free(estimate);
+	return 0;
+}
+
+static void add(uint32_t stack_id, uint32_t window, double age_s, double weight, uint8_t size_class)
+{
+	assert_true(n_samples < MAX_SAMPLES);
+	samples[n_samples++] = (struct estimate_sample){
+		.stack_id = stack_id,
+		.window = window,
+		.age_ns = age_s * NS_PER_S,
+		.weight = weight,
+		.size_class = size_class,
+	};
+}
+
+static void make_estimate(void)
+{
+	estimate__free(estimate);
+	estimate = NULL;
+	assert_int_equal(estimate__make(samples, n_samples, growth, &options, &estimate), 0);
+}
+
+static void check_near(double value, double expected)
+{
+	if (fabs(value - expected) > 1e-6 * fmax(fabs(expected), 1))
+		fail_msg("%g instead of %g", value, expected);
+}
+
+static void check_row(size_t i, uint32_t stack_id, enum estimate_age age, bool young, double blocks,
+		      double bytes)
+{
+	const struct estimate_row *row = estimate__row(estimate, i);
+
+	assert_int_equal(row->stack_id, stack_id);
+	assert_int_equal(row->age, age);
+	assert_int_equal(row->young, young);
+	check_near(row->blocks, blocks);
+	check_near(row->bytes, bytes);
+}
+
+/* All rows of a stack, merged. */
+static struct estimate_row merged(uint32_t stack_id)
+{
+	struct estimate_row sum = {.stack_id = stack_id};
+
+	for (size_t i = 0; i < estimate__n_rows(estimate); i++) {
+		const struct estimate_row *row = estimate__row(estimate, i);
+
+		if (row->stack_id != stack_id)
+			continue;
+		sum.survivors += row->survivors;
+		sum.blocks += row->blocks;
+		sum.bytes += row->bytes;
+		sum.below_sq += row->below_sq;
+		sum.above_sq += row->above_sq;
+	}
+	return sum;
+}
+
+static double low_bytes(struct estimate_row row)
+{
+	return fmax(row.bytes - sqrt(row.below_sq), 0);
+}
+
+static double high_bytes(struct estimate_row row)
+{
+	return row.bytes + sqrt(row.above_sq);
+}
+
+/* What is estimated and what is unattributed is what grew. */
+static void check_sums(void)
+{
+	double blocks = 0, bytes = 0;
+
+	for (size_t i = 0; i < estimate__n_rows(estimate); i++) {
+		const struct estimate_row *row = estimate__row(estimate, i);
+
+		assert_true(row->blocks >= 0 && row->bytes >= 0);
+		assert_true(row->below_sq >= 0 && isfinite(row->below_sq));
+		assert_true(row->above_sq >= 0 && isfinite(row->above_sq));
+		blocks += row->blocks;
+		bytes += row->bytes;
+	}
+	for (unsigned int c = 0; c < ESTIMATE_CLASSES; c++) {
+		blocks += estimate__unattributed(estimate, c).blocks;
+		bytes += estimate__unattributed(estimate, c).bytes;
+	}
+	check_near(blocks, estimate__growth(estimate).blocks);
+	check_near(bytes, estimate__growth(estimate).bytes);
+}
+
+/*
+ * --- who shares the growth -------------------------------------------------------------------------------
+ */
+
+static void test_no_samples(void **state)
+{
+	growth[0] = 100;
+	growth[3] = -7;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), 0);
+	check_near(estimate__growth(estimate).blocks, 100);
+	check_near(estimate__unattributed(estimate, 0).bytes, 1600);
+	check_near(estimate__unattributed(estimate, 3).blocks, 0);
+	check_near(estimate__shrunk(estimate).blocks, 7);
+	check_near(estimate__shrunk(estimate).bytes, 7 * 64);
+	check_sums();
+}
+
+static void test_ages(void **state)
+{
+	assert_int_equal(estimate_age__of(0), ESTIMATE_UNDER_10S);
+	assert_int_equal(estimate_age__of(10 * NS_PER_S - 1), ESTIMATE_UNDER_10S);
+	assert_int_equal(estimate_age__of(10 * NS_PER_S), ESTIMATE_UNDER_1MIN);
+	assert_int_equal(estimate_age__of(60 * NS_PER_S), ESTIMATE_UNDER_10MIN);
+	assert_int_equal(estimate_age__of(600 * NS_PER_S), ESTIMATE_OLDER);
+	assert_int_equal(estimate_age__of(UINT64_MAX), ESTIMATE_OLDER);
+}
+
+/* Old 30 + 10, young 20: the growth decides who gets how much. */
+static void add_old_and_young(void)
+{
+	add(1, 0, 30, 30, 1);
+	add(2, 1, 30, 10, 1);
+	add(2, 2, 5, 5, 1);
+	add(3, 2, 5, 15, 1);
+}
+
+static void test_all_are_scaled_up(void **state)
+{
+	add_old_and_young();
+	growth[1] = 120;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), 4);
+	check_row(0, 1, ESTIMATE_UNDER_1MIN, false, 60, 60 * 32);
+	check_row(1, 2, ESTIMATE_UNDER_1MIN, false, 20, 20 * 32);
+	check_row(2, 2, ESTIMATE_UNDER_10S, true, 10, 10 * 32);
+	check_row(3, 3, ESTIMATE_UNDER_10S, true, 30, 30 * 32);
+	check_sums();
+}
+
+static void test_young_share_what_is_left(void **state)
+{
+	add_old_and_young();
+	growth[1] = 50;
+	make_estimate();
+	check_row(0, 1, ESTIMATE_UNDER_1MIN, false, 30, 30 * 32);
+	check_row(1, 2, ESTIMATE_UNDER_1MIN, false, 10, 10 * 32);
+	check_row(2, 2, ESTIMATE_UNDER_10S, true, 2.5, 2.5 * 32);
+	check_row(3, 3, ESTIMATE_UNDER_10S, true, 7.5, 7.5 * 32);
+	/* All ten blocks could be theirs, or none. */
+	assert_true(low_bytes(merged(3)) == 0);
+	assert_true(high_bytes(merged(3)) >= 10 * 32);
+	check_sums();
+}
+
+static void test_old_are_scaled_down(void **state)
+{
+	add_old_and_young();
+	growth[1] = 20;
+	make_estimate();
+	check_row(0, 1, ESTIMATE_UNDER_1MIN, false, 15, 15 * 32);
+	check_row(1, 2, ESTIMATE_UNDER_1MIN, false, 5, 5 * 32);
+	check_row(2, 2, ESTIMATE_UNDER_10S, true, 0, 0);
+	check_row(3, 3, ESTIMATE_UNDER_10S, true, 0, 0);
+	check_sums();
+}
+
+static void test_all_young(void **state)
+{
+	add(1, 0, 1, 30, 0);
+	add(2, 1, 2, 10, 0);
+	growth[0] = 4;
+	make_estimate();
+	check_row(0, 1, ESTIMATE_UNDER_10S, true, 3, 48);
+	check_row(1, 2, ESTIMATE_UNDER_10S, true, 1, 16);
+	check_sums();
+	growth[0] = 400;
+	make_estimate();
+	check_row(0, 1, ESTIMATE_UNDER_10S, true, 300, 4800);
+	check_sums();
+}
+
+static void test_shrunk_class(void **state)
+{
+	add(1, 0, 30, 30, 0);
+	add(1, 0, 30, 30, 31);
+	growth[0] = -5;
+	growth[31] = 2;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), 1);
+	check_row(0, 1, ESTIMATE_UNDER_1MIN, false, 2, 1024);
+	assert_int_equal(estimate__row(estimate, 0)->survivors, 2);
+	check_near(estimate__shrunk(estimate).bytes, 80);
+	check_sums();
+}
+
+static void test_min_age_divides_a_band(void **state)
+{
+	options.min_age_ns = 30 * NS_PER_S;
+	add(1, 0, 40, 1, 0);
+	add(1, 1, 20, 1, 0);
+	add(1, 2, 5, 1, 0);
+	add(1, 3, 700, 1, 0);
+	growth[0] = 4;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), 4);
+	check_row(0, 1, ESTIMATE_UNDER_1MIN, false, 1, 16);
+	check_row(1, 1, ESTIMATE_OLDER, false, 1, 16);
+	check_row(2, 1, ESTIMATE_UNDER_10S, true, 1, 16);
+	check_row(3, 1, ESTIMATE_UNDER_1MIN, true, 1, 16);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(estimate__row(estimate, i)->newest_age_ns, 5 * NS_PER_S);
+	check_sums();
+}
+
+/*
+ * --- intervals -------------------------------------------------------------------------------------------
+ */
+
+static void test_lonely_stack(void **state)
+{
+	struct estimate_row alone, spread;
+
+	growth[4] = 1000;
+	for (int i = 0; i < 3; i++)
+		add(1, 7, 30, 300, 4);
+	make_estimate();
+	alone = merged(1);
+	check_near(alone.bytes, 80000);
+	for (int i = 0; i < 3; i++)
+		samples[i].window = i;
+	make_estimate();
+	spread = merged(1);
+	check_near(spread.bytes, 80000);
+	/* One window is less than three, and three windows are not much. */
+	assert_true(low_bytes(alone) < low_bytes(spread));
+	assert_true(low_bytes(spread) < 0.6 * 80000);
+	assert_true(high_bytes(spread) > 80000);
+}
+
+static void test_windows_count_not_blocks(void **state)
+{
+	double width;
+
+	growth[2] = 20000;
+	for (int i = 0; i < 1000; i++)
+		add(1 + i % 2, i % 20, 30, 20, 2);
+	for (int i = 0; i < 1000; i++)
+		samples[i].stack_id = 1 + (i % 20 < 10);
+	make_estimate();
+	width = sqrt(merged(1).below_sq);
+	for (int i = 0; i < 1000; i++)
+		samples[i].stack_id = 1 + i / 20 % 2;
+	make_estimate();
+	check_near(merged(1).bytes, 480000);
+	assert_true(sqrt(merged(1).below_sq) < width / 3);
+}
+
+/* A class that grew ten times as much as the windows saw: nobody knows when. */
+static void test_growth_that_no_window_saw(void **state)
+{
+	growth[2] = 50000;
+	for (int i = 0; i < 1000; i++)
+		add(1, i % 20, 30, 5, 2);
+	make_estimate();
+	check_near(merged(1).blocks, 50000);
+	assert_true(low_bytes(merged(1)) <= 5000 * 48);
+}
+
+/* Old survivors in a class that shrank by other blocks. */
+static void test_blocks_that_no_window_saw_go(void **state)
+{
+	growth[2] = -1;
+	for (int i = 0; i < 1000; i++)
+		add(1, i % 20, 30, 5, 2);
+	make_estimate();
+	check_near(merged(1).blocks, 0);
+	assert_true(high_bytes(merged(1)) >= 5000 * 48);
+	check_sums();
+}
+
+/*
+ * --- simulation: how often the interval holds the truth ---------------------------------------------------
+ */
+
+#define RUNS 300
+#define DURATION_S 60
+#define REQUESTS_PER_S 100
+#define WINDOWS 25
+
+static uint64_t random_state;
+
+static double uniform(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (random_state >> 11) * 0x1p-53;
+}
+
+static double exponential(double mean)
+{
+	return -mean * log(1 - uniform());
+}
+
+struct window {
+	double begin_s, end_s, weight;
+};
+
+struct simulation {
+	struct window windows[WINDOWS];
+	double true_bytes[CHURN];
+};
+
+struct score {
+	unsigned int held;
+	double ratio, below, above; /* sums over the runs, in parts of the truth */
+};
+
+/* Each stands for the time since the one before, known to a few per cent. */
+static void place_windows(struct simulation *simulation)
+{
+	const double pause_s = (double)DURATION_S / WINDOWS;
+	double last_s = 0;
+
+	for (int i = 0; i < WINDOWS; i++) {
+		struct window *window = &simulation->windows[i];
+
+		window->begin_s = (i + 0.2 + 0.7 * uniform()) * pause_s;
+		window->end_s = window->begin_s + 0.01 + 0.02 * uniform();
+		window->weight = (window->end_s - last_s) / (window->end_s - window->begin_s);
+		window->weight *= 0.8 + 0.4 * uniform();
+		last_s = window->end_s;
+	}
+}
+
+static void allocate(struct simulation *simulation, uint32_t stack_id, double time_s, uint8_t size_class)
+{
+	for (int i = 0; i < WINDOWS; i++) {
+		const struct window *window = &simulation->windows[i];
+
+		if (time_s >= window->begin_s && time_s < window->end_s)
+			add(stack_id, i, DURATION_S - time_s, window->weight, size_class);
+	}
+}
+
+/* 1-100 objects of two blocks each, every other one with a third. */
+static void leak(struct simulation *simulation, uint32_t stack_id, double time_s)
+{
+	static const uint8_t classes[] = {3, 7, 12};
+	int n_objects = 1 + uniform() * 100;
+
+	for (int c = 0; c < 3; c++) {
+		int n = c < 2 ? n_objects : n_objects / 2;
+
+		growth[classes[c]] += n;
+		simulation->true_bytes[stack_id] += n * (classes[c] + 1) * 16;
+		for (int i = 0; i < n; i++)
+			allocate(simulation, stack_id, time_s, classes[c]);
+	}
+}
+
+/* Blocks that live for a second on average, made before the recording, too. */
+static void churn(struct simulation *simulation, double time_s)
+{
+	int n = 1 + uniform() * 30, which = uniform() * 10;
+	double end_s = time_s + exponential(1);
+	uint8_t size_class = which % 2 ? 3 : 7;
+
+	if (time_s <= 0 && end_s > 0)
+		growth[size_class] -= n;
+	if (end_s <= DURATION_S)
+		return;
+	growth[size_class] += n;
+	for (int i = 0; i < n; i++)
+		allocate(simulation, CHURN + which, time_s, size_class);
+}
+
+static void simulate(struct simulation *simulation, unsigned int run)
+{
+	setup(NULL);
+	*simulation = (struct simulation){0};
+	random_state = UINT64_C(88172645463325252) + run * UINT64_C(0x9e3779b97f4a7c15);
+	place_windows(simulation);
+	for (double time_s = -10; time_s < DURATION_S; time_s += exponential(1.0 / REQUESTS_PER_S)) {
+		if (time_s > 0 && uniform() < 0.3)
+			leak(simulation, LEAK_A, time_s);
+		if (time_s > 0 && uniform() < 0.1)
+			leak(simulation, LEAK_B, time_s);
+		if (uniform() < 0.5)
+			churn(simulation, time_s);
+	}
+}
+
+static void judge(const struct simulation *simulation, uint32_t stack_id, struct score *score)
+{
+	struct estimate_row row = merged(stack_id);
+	double truth = simulation->true_bytes[stack_id];
+
+	score->held += low_bytes(row) <= truth && truth <= high_bytes(row);
+	score->ratio += row.bytes / truth / RUNS;
+	score->below += (row.bytes - low_bytes(row)) / truth / RUNS;
+	score->above += sqrt(row.above_sq) / truth / RUNS;
+}
+
+static void test_two_leaks_in_a_minute(void **state)
+{
+	struct score scores[CHURN] = {0};
+	struct simulation simulation;
+
+	for (unsigned int run = 0; run < RUNS; run++) {
+		simulate(&simulation, run);
+		make_estimate();
+		check_sums();
+		judge(&simulation, LEAK_A, &scores[LEAK_A]);
+		judge(&simulation, LEAK_B, &scores[LEAK_B]);
+		teardown(NULL);
+		estimate = NULL;
+	}
+	for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++)
+		print_message("leak %u: %u of %d held, mean %.3f -%.2f +%.2f of the truth\n", stack_id,
+			      scores[stack_id].held, RUNS, scores[stack_id].ratio, scores[stack_id].below,
+			      scores[stack_id].above);
+	for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++) {
+		assert_true(scores[stack_id].held >= 0.92 * RUNS);
+		assert_true(fabs(scores[stack_id].ratio - 1) < 0.06);
+	}
+	assert_true(scores[LEAK_A].below + scores[LEAK_A].above < 0.9);
+	assert_true(scores[LEAK_B].below + scores[LEAK_B].above < 2.4);
+}
+
+/*
+ * --- errors ----------------------------------------------------------------------------------------------
+ */
+
+static void test_invalid_samples(void **state)
+{
+	const double weights[] = {0, -1, NAN, INFINITY};
+
+	add(1, 0, 1, 1, ESTIMATE_CLASSES);
+	assert_int_equal(estimate__make(samples, 1, growth, &options, &estimate), -EINVAL);
+	samples[0].size_class = 0;
+	for (int i = 0; i < 4; i++) {
+		samples[0].weight = weights[i];
+		assert_int_equal(estimate__make(samples, 1, growth, &options, &estimate), -EINVAL);
+	}
+	assert_null(estimate);
+}
+
+static void test_out_of_memory(void **state)
+{
+	int n;
+
+	add_old_and_young();
+	for (n = 0; n < 10; n++) {
+		allocations_until_failure = n;
+		if (!estimate__make(samples, n_samples, growth, &options, &estimate))
+			break;
+		assert_null(estimate);
+	}
+	assert_int_equal(n, 4);
+}
+
+static void test_many_stacks(void **state)
+{
+	for (int i = 0; i < MAX_SAMPLES; i++)
+		add(i * UINT32_C(2654435761), i % 1000, i % 700, 1 + i % 3, i % ESTIMATE_CLASSES);
+	for (unsigned int c = 0; c < ESTIMATE_CLASSES; c++)
+		growth[c] = 500 + 100 * c;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), MAX_SAMPLES);
+	check_sums();
+}
+
+static void test_free_takes_null(void **state)
+{
+	estimate__free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_no_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_scaled_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_young_share_what_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_old_are_scaled_down, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_young, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shrunk_class, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_min_age_divides_a_band, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lonely_stack, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_windows_count_not_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_growth_that_no_window_saw, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_blocks_that_no_window_saw_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_leaks_in_a_minute, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_invalid_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_stacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_free_takes_null, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("estimate", tests, NULL, NULL);
+}
