@@ -234,8 +234,9 @@ static void table__add(struct table *table, const struct profile_sample *sample)
 	enum profile_group group = profile_sample__group(sample);
 
 	sum__add(&table->total, sample);
-	/* Without either, all that was allocated has gone. */
-	if (!sample->values[table->value] && !estimate_of(sample)->survivors)
+	/* All that was allocated has gone. */
+	if (!sample->values[PROFILE_INUSE_SPACE] && !sample->values[PROFILE_INUSE_OBJECTS] &&
+	    !estimate_of(sample)->survivors)
 		return;
 	table->has_outlived |= group == PROFILE_OUTLIVED;
 	if (group == PROFILE_YOUNG)
