@@ -348,11 +348,48 @@ struct labels {
 	enum linger_domain domain;
 	bool has_domain;
 	const char *thread;
+	bool is_estimate;
+	struct profile_estimate estimate; /* without its bounds */
+	struct profile_interval interval;
 };
+
+static uint64_t not_negative(int64_t number)
+{
+	return number > 0 ? number : 0;
+}
+
+static void read_text_label(struct labels *labels, const char *key, const char *text)
+{
+	if (!strcmp(key, "domain"))
+		labels->has_domain = !linger_domain__parse(text, &labels->domain);
+	else if (!strcmp(key, "thread") && *text)
+		labels->thread = text;
+	else if (!strcmp(key, "age"))
+		profile_age__parse(text, &labels->estimate.age);
+}
+
+static void read_number_label(struct labels *labels, const char *key, uint64_t number)
+{
+	if (!strcmp(key, "survivors")) {
+		labels->is_estimate = true;
+		labels->estimate.survivors = number;
+	} else if (!strcmp(key, "windows")) {
+		labels->estimate.windows = number;
+	} else if (!strcmp(key, "newest")) {
+		labels->estimate.newest_ms = number;
+	} else if (!strcmp(key, "inuse_low")) {
+		labels->interval.low_bytes = number;
+	} else if (!strcmp(key, "inuse_high")) {
+		labels->interval.high_bytes = number;
+	}
+}
 
 static int read_labels(struct reader *r, const Pprof__Sample *sample, struct labels *ret_labels)
 {
-	struct labels labels = {.domain = LINGER_DOMAIN_RAW}; /* other tools profile malloc */
+	struct labels labels = {
+		.domain = LINGER_DOMAIN_RAW, /* other tools profile malloc */
+		.estimate.newest_ms = UINT64_MAX,
+	};
 
 	for (size_t i = 0; i < sample->n_label; i++) {
 		const char *key = string_at(r, sample->label[i]->key);
@@ -360,13 +397,24 @@ static int read_labels(struct reader *r, const Pprof__Sample *sample, struct lab
 
 		if (!key || !text)
 			return refuse(r, "a label refers to a string that is not there");
-		if (!strcmp(key, "domain"))
-			labels.has_domain = !linger_domain__parse(text, &labels.domain);
-		else if (!strcmp(key, "thread") && *text)
-			labels.thread = text;
+		read_text_label(&labels, key, text);
+		if (!*text)
+			read_number_label(&labels, key, not_negative(sample->label[i]->num));
 	}
 	*ret_labels = labels;
 	return 0;
+}
+
+/* What the labels say of a sample of so many bytes; NULL: that its values are exact. */
+static const struct profile_estimate *finish_estimate(struct labels *labels, uint64_t bytes)
+{
+	double below = (double)bytes - labels->interval.low_bytes;
+	double above = (double)labels->interval.high_bytes - bytes;
+
+	/* Bounds on the wrong side are none. */
+	labels->estimate.below_sq = below > 0 ? below * below : 0;
+	labels->estimate.above_sq = above > 0 ? above * above : 0;
+	return labels->is_estimate ? &labels->estimate : NULL;
 }
 
 static int reserve_stack(struct reader *r, size_t n)
@@ -433,7 +481,8 @@ static int read_sample(struct reader *r, const Pprof__Sample *sample)
 	if (err || !(r->domains >> labels.domain & 1))
 		return err;
 	r->n_without_domain += !labels.has_domain;
-	err = profile__add(r->content.profile, labels.domain, labels.thread, r->stack, n_frames, values);
+	err = profile__add_estimate(r->content.profile, labels.domain, labels.thread, r->stack, n_frames,
+				    values, finish_estimate(&labels, values[PROFILE_INUSE_SPACE]));
 	return err ? out_of_memory(r) : 0;
 }
 
@@ -479,11 +528,6 @@ static int note_domains(struct reader *r)
 	snprintf(note, sizeof(note), "samples without a domain: %zu; they are shown as raw",
 		 r->n_without_domain);
 	return profile__add_note(r->content.profile, note) ? out_of_memory(r) : 0;
-}
-
-static uint64_t not_negative(int64_t number)
-{
-	return number > 0 ? number : 0;
 }
 
 /*

@@ -10,9 +10,9 @@
 
 /*
  * Reads a heap profile in pprof's format, ours or another tool's. Of the values of its samples those are
- * taken that are called as ours are; of its labels, domain and thread. A sample without a domain of ours
- * counts as raw, and a note says so. The file is not trusted: everything in it is checked, and what it may
- * make us keep in memory is bounded.
+ * taken that are called as ours are; of its labels, domain, thread and those of estimates, which a sample is
+ * that says how many survivors it has. A sample without a domain of ours counts as raw, and a note says so.
+ * The file is not trusted: everything in it is checked, and what it may make us keep in memory is bounded.
  */
 struct pprof_content {
 	struct profile *profile;

@@ -112,18 +112,25 @@ static const struct profile_frame *intern_frame(struct profile *profile, const s
 	return copy;
 }
 
+static enum profile_age age_of(const struct profile_sample *sample)
+{
+	return sample->estimate ? sample->estimate->age : PROFILE_AGE_UNKNOWN;
+}
+
 static bool stack_equal(const void *item, const void *key)
 {
 	const struct profile_sample *a = item;
 	const struct profile_sample *b = key;
 
-	return a->domain == b->domain && a->thread == b->thread && a->n_frames == b->n_frames &&
+	return a->domain == b->domain && a->thread == b->thread && age_of(a) == age_of(b) &&
+	       a->n_frames == b->n_frames &&
 	       (!a->n_frames || !memcmp(a->frames, b->frames, a->n_frames * sizeof(*a->frames)));
 }
 
 static uint64_t stack_hash(const struct profile_sample *stack)
 {
-	uint64_t hash = hash_mix(hash_mix(stack->domain, (uintptr_t)stack->thread), stack->n_frames);
+	uint64_t labels = (uint64_t)age_of(stack) << 32 | stack->domain;
+	uint64_t hash = hash_mix(hash_mix(labels, (uintptr_t)stack->thread), stack->n_frames);
 	size_t i;
 
 	for (i = 0; i < stack->n_frames; i++)
@@ -185,12 +192,13 @@ static struct profile_sample *new_sample(struct profile *profile, const struct p
 	*sample = *key;
 	sample->frames = frames;
 	sample->index = profile->n_samples;
+	sample->estimate = NULL;
 	table__insert(&profile->stacks, hash, sample);
 	profile->samples[profile->n_samples++] = sample;
 	return sample;
 }
 
-/* The sample of the key's domain and thread and the frames in scratch; NULL when out of memory. */
+/* The sample of the key's domain, thread and age and the frames in scratch; NULL when out of memory. */
 static struct profile_sample *find_or_add(struct profile *profile, struct profile_sample *key)
 {
 	struct profile_sample *sample;
@@ -215,10 +223,67 @@ static void add_values(struct profile_sample *sample, const uint64_t values[PROF
 		sample->values[value] += values[value];
 }
 
+/* Makes a sample of the profile one of estimates. 0 or -ENOMEM. */
+static int make_estimate(struct profile *profile, struct profile_sample *sample, enum profile_age age)
+{
+	struct profile_estimate *estimate;
+
+	if (sample->estimate)
+		return 0;
+	estimate = arena__alloc(&profile->arena, sizeof(*estimate), alignof(struct profile_estimate));
+	if (!estimate)
+		return -ENOMEM;
+	*estimate = (struct profile_estimate){.age = age, .newest_ms = UINT64_MAX};
+	sample->estimate = estimate;
+	return 0;
+}
+
+static void add_band(struct profile_estimate *sum, enum profile_age age, const struct profile_band *part)
+{
+	struct profile_band *band = &sum->bands[age];
+
+	band->inuse_bytes += part->inuse_bytes;
+	if (part->windows <= band->windows)
+		return;
+	sum->windows += part->windows - band->windows;
+	band->windows = part->windows;
+}
+
+/* All but the bands. */
+static void add_estimate(struct profile_estimate *sum, const struct profile_estimate *estimate)
+{
+	sum->survivors += estimate->survivors;
+	sum->below_sq += estimate->below_sq;
+	sum->above_sq += estimate->above_sq;
+	if (estimate->newest_ms < sum->newest_ms)
+		sum->newest_ms = estimate->newest_ms;
+}
+
+void profile_sample__add(struct profile_sample *sum, const struct profile_sample *sample)
+{
+	int age;
+
+	add_values(sum, sample->values);
+	if (!sample->estimate)
+		return;
+	add_estimate(sum->estimate, sample->estimate);
+	for (age = 0; age < PROFILE_AGES; age++)
+		add_band(sum->estimate, age, &sample->estimate->bands[age]);
+}
+
 int profile__add(struct profile *profile, enum linger_domain domain, const char *thread,
 		 const struct profile_frame *frames, size_t n_frames, const uint64_t values[PROFILE_VALUES])
 {
-	struct profile_sample key = {.domain = domain, .thread = thread, .n_frames = n_frames};
+	return profile__add_estimate(profile, domain, thread, frames, n_frames, values, NULL);
+}
+
+int profile__add_estimate(struct profile *profile, enum linger_domain domain, const char *thread,
+			  const struct profile_frame *frames, size_t n_frames,
+			  const uint64_t values[PROFILE_VALUES], const struct profile_estimate *estimate)
+{
+	struct profile_estimate age = {.age = estimate ? estimate->age : PROFILE_AGE_UNKNOWN};
+	struct profile_sample key = {
+		.domain = domain, .thread = thread, .n_frames = n_frames, .estimate = &age};
 	struct profile_sample *sample;
 	size_t i;
 
@@ -233,11 +298,18 @@ int profile__add(struct profile *profile, enum linger_domain domain, const char 
 	if (!sample)
 		return -ENOMEM;
 	add_values(sample, values);
+	if (!estimate)
+		return 0;
+	if (make_estimate(profile, sample, estimate->age))
+		return -ENOMEM;
+	add_estimate(sample->estimate, estimate);
+	add_band(sample->estimate, estimate->age,
+		 &(struct profile_band){values[PROFILE_INUSE_SPACE], estimate->windows});
 	return 0;
 }
 
-/* The sample of a stack of any profile, as it is shown: without its thread and the first lines of its
- * functions. NULL when out of memory. */
+/* The sample of a stack of any profile, as it is shown: without its thread, its age and the first lines of
+ * its functions. NULL when out of memory. */
 static struct profile_sample *find_or_add_shown(struct profile *profile, const struct profile_sample *stack)
 {
 	struct profile_sample key = {.domain = stack->domain, .n_frames = stack->n_frames};
@@ -277,10 +349,13 @@ int profile__merge_threads(const struct profile *profile, struct profile *merged
 		sample = find_or_add_shown(merged, profile->samples[i]);
 		if (!sample)
 			return -ENOMEM;
-		add_values(sample, profile->samples[i]->values);
+		if (profile->samples[i]->estimate && make_estimate(merged, sample, PROFILE_AGE_UNKNOWN))
+			return -ENOMEM;
+		profile_sample__add(sample, profile->samples[i]);
 	}
 	for (i = 0; i < profile->n_notes && !err; i++)
 		err = profile__add_note(merged, profile->notes[i]);
+	profile__set_time(merged, profile->time_ns, profile->duration_ns);
 	return err;
 }
 
@@ -303,6 +378,16 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 		if (profile->samples[i]->domain == domain)
 			total += profile->samples[i]->values[value];
 	return total;
+}
+
+bool profile__is_estimate(const struct profile *profile, enum linger_domain domain)
+{
+	size_t i;
+
+	for (i = 0; i < profile->n_samples; i++)
+		if (profile->samples[i]->domain == domain && profile->samples[i]->estimate)
+			return true;
+	return false;
 }
 
 /*

@@ -2,16 +2,20 @@
 #ifndef LINGER_PROFILE_H
 #define LINGER_PROFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "domain.h"
 
 /*
- * A profile: stacks with the four pprof values. Equal stacks of a domain and thread are merged; frames are
- * interned, so a profile costs about a pointer per frame. It holds resolved names only and does no I/O.
+ * A profile: stacks with the four pprof values. Equal stacks of a domain, thread and age are merged; frames
+ * are interned, so a profile costs about a pointer per frame. It holds resolved names only and does no I/O.
  * Frames and strings of one profile are equal exactly when their addresses are; samples stay where they are
  * until the profile is freed.
+ *
+ * The values of a sampled recording are estimates. They come in bands of age, and so that their totals hide
+ * nothing, what cannot be said of a stack by itself stands under a root frame that names its group.
  */
 
 enum profile_value {
@@ -29,6 +33,50 @@ struct profile_frame {
 	int first_line;       /* of the function; 0: unknown */
 };
 
+/* How long ago the blocks of an estimate were allocated. */
+enum profile_age {
+	PROFILE_AGE_UNKNOWN, /* also of exact recordings, and of what is merged from several */
+	PROFILE_UNDER_10S,
+	PROFILE_UNDER_1MIN,
+	PROFILE_UNDER_10MIN,
+	PROFILE_OLDER,
+	PROFILE_AGES,
+};
+
+/* The part of an estimate that is of one age. */
+struct profile_band {
+	uint64_t inuse_bytes;
+	uint64_t windows;
+};
+
+/*
+ * What an estimate rests on. Counts and squares are merged by adding up, ages by the smallest; of the windows
+ * of one age, which may be the same, those of the part with the most count: there are at least as many.
+ */
+struct profile_estimate {
+	enum profile_age age;
+	uint64_t survivors;        /* sampled blocks found alive */
+	uint64_t windows;          /* in which these were allocated; survivors of one say little about when */
+	uint64_t newest_ms;        /* age of the youngest when the profile was made; UINT64_MAX: none */
+	double below_sq, above_sq; /* squares of the distances in bytes from inuse_space to its 95 % bounds */
+	struct profile_band bands[PROFILE_AGES]; /* filled in by the profile, also where ages are merged */
+};
+
+/* The 95 % bounds of an estimated inuse_space. */
+struct profile_interval {
+	uint64_t low_bytes, high_bytes;
+};
+
+/* What an estimate is counted with, by its root frame. */
+enum profile_group {
+	PROFILE_NO_GROUP,    /* a stack by itself */
+	PROFILE_YOUNG,       /* "[younger than 10 s]", whatever the number; the stack follows */
+	PROFILE_TOO_FEW,     /* "[too few survivors]"; the stack follows */
+	PROFILE_NO_SURVIVOR, /* "[no survivor sampled]", alone */
+	PROFILE_OUTLIVED,    /* "[outlived its window]"; the stack follows */
+	PROFILE_GROUPS,
+};
+
 struct profile_sample {
 	enum linger_domain domain;
 	size_t index;                              /* profile__sample of it is this one */
@@ -36,6 +84,7 @@ struct profile_sample {
 	const struct profile_frame *const *frames; /* root first */
 	size_t n_frames;
 	uint64_t values[PROFILE_VALUES];
+	struct profile_estimate *estimate; /* NULL: the values are exact */
 };
 
 /* A file that the process runs. */
@@ -54,14 +103,20 @@ void profile__free(struct profile *profile);
 int profile__add(struct profile *profile, enum linger_domain domain, const char *thread,
 		 const struct profile_frame *frames, size_t n_frames, const uint64_t values[PROFILE_VALUES]);
 
+/* The same with what the values rest on; NULL: they are exact. */
+int profile__add_estimate(struct profile *profile, enum linger_domain domain, const char *thread,
+			  const struct profile_frame *frames, size_t n_frames,
+			  const uint64_t values[PROFILE_VALUES], const struct profile_estimate *estimate);
+
 /*
- * What people are shown has each stack once, whatever thread it ran in and wherever its functions begin: this
- * adds the stack of any profile's sample in that form, without values if it is new. 0 or -ENOMEM.
+ * What people are shown has each stack once, whatever thread it ran in, wherever its functions begin and
+ * however old its blocks are: this adds the stack of any profile's sample in that form, without values if it
+ * is new. 0 or -ENOMEM.
  */
 int profile__add_shown(struct profile *profile, const struct profile_sample *stack,
 		       const struct profile_sample **ret_sample);
 
-/* Adds all stacks of a profile in that form, with their values, and its notes. 0 or -ENOMEM. */
+/* Adds all stacks of a profile in that form, with their values, its notes and its time. 0 or -ENOMEM. */
 int profile__merge_threads(const struct profile *profile, struct profile *merged);
 
 /* A line that every output carries where its format allows: losses, coverage, the target. 0 or -ENOMEM. */
@@ -86,9 +141,26 @@ const struct profile_sample *profile__sample(const struct profile *profile, size
 /* The sum of one value over all samples of one domain. */
 uint64_t profile__total(const struct profile *profile, enum linger_domain domain, enum profile_value value);
 
+/* Whether a domain has estimates. */
+bool profile__is_estimate(const struct profile *profile, enum linger_domain domain);
+
+/* Adds the values of a sample to a sum and, if they are estimates, what they rest on; the sum of estimates
+ * has one, whose newest_ms is UINT64_MAX at first. */
+void profile_sample__add(struct profile_sample *sum, const struct profile_sample *sample);
+
+/* Of exact values both bounds are the value. */
+struct profile_interval profile_sample__interval(const struct profile_sample *sample);
+
+enum profile_group profile_sample__group(const struct profile_sample *sample);
+
 /* "inuse_space" and so on; profile_value__parse returns -EINVAL for anything else. */
 const char *profile_value__name(enum profile_value value);
 int profile_value__parse(const char *name, enum profile_value *ret_value);
+
+/* "<10s", "10s-1min", "1-10min", ">10min", "unknown"; profile_age__parse returns -EINVAL for anything else.
+ */
+const char *profile_age__name(enum profile_age age);
+int profile_age__parse(const char *name, enum profile_age *ret_age);
 
 /* "object", "raw", "mapping"; linger_domain__parse returns -EINVAL for anything else. */
 const char *linger_domain__name(enum linger_domain domain);

@@ -31,6 +31,10 @@ extern const struct renderer render_text;
 int render_svg_diff(const struct profile_diff *diff, enum profile_value value, FILE *out);
 int render_text_diff(const struct profile_diff *diff, enum profile_value value, FILE *out);
 
+/* The table of a domain with estimates, of a value in use. */
+int render_text_estimate(const struct profile *profile, enum linger_domain domain, enum profile_value value,
+			 FILE *out);
+
 /* Renders the stacks in the form that the renderer wants. */
 int renderer__render(const struct renderer *renderer, const struct profile *profile, enum profile_value value,
 		     FILE *out);

@@ -265,24 +265,28 @@ static const struct profile_frame *place_of(const struct profile_sample *sample)
 	return sample->frames[sample->n_frames - 1];
 }
 
-void render_place(FILE *out, const struct profile_sample *stack, size_t indent, size_t columns)
+void render_place_beside(FILE *out, const struct profile_sample *stack, const char *beside, size_t indent,
+			 size_t columns)
 {
-	const struct profile_frame *place;
-	const struct profile_frame *innermost;
+	static const struct profile_frame no_stack = {.function = "[no stack]"};
+	const struct profile_frame *place = stack->n_frames ? place_of(stack) : &no_stack;
+	const struct profile_frame *innermost =
+		stack->n_frames ? stack->frames[stack->n_frames - 1] : &no_stack;
 
-	if (!stack->n_frames) {
-		fputs("[no stack]\n", out);
-		return;
-	}
-	place = place_of(stack);
-	innermost = stack->frames[stack->n_frames - 1];
 	render_frame_fitted(out, place, columns - indent, render_put_utf8);
 	putc('\n', out);
-	if (place == innermost)
-		return;
-	fprintf(out, "%*s" VIA, (int)indent, "");
-	render_frame_fitted(out, innermost, columns - indent - strlen(VIA), render_put_utf8);
-	putc('\n', out);
+	if (place != innermost) {
+		fprintf(out, "%-*s" VIA, (int)indent, beside);
+		render_frame_fitted(out, innermost, columns - indent - strlen(VIA), render_put_utf8);
+		putc('\n', out);
+	} else if (*beside) {
+		fprintf(out, "%s\n", beside);
+	}
+}
+
+void render_place(FILE *out, const struct profile_sample *stack, size_t indent, size_t columns)
+{
+	render_place_beside(out, stack, "", indent, columns);
 }
 
 void render_note(FILE *out, const char *note)
@@ -296,20 +300,39 @@ void render_note(FILE *out, const char *note)
  * --- numbers ---------------------------------------------------------------------------------------------
  */
 
+struct unit {
+	const char *name;
+	double bytes;
+};
+
+/* The one to show so many bytes in. */
+static struct unit unit_for(uint64_t bytes)
+{
+	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	struct unit unit = {names[0], 1};
+	size_t i;
+
+	/* 1023.95 and more would be printed as 1024.0; but bytes are whole. */
+	for (i = 1; i < sizeof(names) / sizeof(*names) && bytes / unit.bytes >= (i > 1 ? 1023.95 : 1024); i++)
+		unit = (struct unit){names[i], unit.bytes * 1024};
+	return unit;
+}
+
 const char *render_bytes(uint64_t bytes, char buffer[static RENDER_NUMBER_BYTES])
 {
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double number = bytes / 1024.0;
-	size_t unit = 0;
+	struct unit unit = unit_for(bytes);
 
-	if (bytes < 1024) {
-		snprintf(buffer, RENDER_NUMBER_BYTES, "%" PRIu64 " B", bytes);
-		return buffer;
-	}
-	/* 1023.95 and more would be printed as 1024.0. */
-	for (; number >= 1023.95 && unit + 1 < sizeof(units) / sizeof(*units); unit++)
-		number /= 1024;
-	snprintf(buffer, RENDER_NUMBER_BYTES, "%.1f %s", number, units[unit]);
+	snprintf(buffer, RENDER_NUMBER_BYTES, "%.*f %s", unit.bytes > 1, bytes / unit.bytes, unit.name);
+	return buffer;
+}
+
+const char *render_byte_range(uint64_t low, uint64_t high, char buffer[static RENDER_NUMBER_BYTES])
+{
+	struct unit unit = unit_for(high);
+	int decimals = unit.bytes > 1;
+
+	snprintf(buffer, RENDER_NUMBER_BYTES, "%.*f - %.*f %s", decimals, low / unit.bytes, decimals,
+		 high / unit.bytes, unit.name);
 	return buffer;
 }
 
@@ -425,6 +448,18 @@ int render_compare_stacks(const void *a, const void *b)
 			return order;
 	}
 	return (left->n_frames > right->n_frames) - (left->n_frames < right->n_frames);
+}
+
+int render_compare_values(const void *a, const void *b, void *value)
+{
+	const struct profile_sample *left = *(const struct profile_sample *const *)a;
+	const struct profile_sample *right = *(const struct profile_sample *const *)b;
+	uint64_t left_value = left->values[*(enum profile_value *)value];
+	uint64_t right_value = right->values[*(enum profile_value *)value];
+
+	if (left_value != right_value)
+		return left_value < right_value ? 1 : -1;
+	return render_compare_stacks(a, b);
 }
 
 int render_samples(const struct profile *profile, enum linger_domain domain, enum profile_value value,

@@ -39,6 +39,10 @@ void render_frame_fitted(FILE *out, const struct profile_frame *frame, size_t co
  */
 void render_place(FILE *out, const struct profile_sample *stack, size_t indent, size_t columns);
 
+/* The same with a text in ASCII at the begin of the second line; that is left out if it would be empty. */
+void render_place_beside(FILE *out, const struct profile_sample *stack, const char *beside, size_t indent,
+			 size_t columns);
+
 /* "note: ..." and a line end. */
 void render_note(FILE *out, const char *note);
 
@@ -47,6 +51,9 @@ void render_note(FILE *out, const char *note);
 const char *render_bytes(uint64_t bytes, char buffer[static RENDER_NUMBER_BYTES]);
 const char *render_count(uint64_t count, char buffer[static RENDER_NUMBER_BYTES]);
 const char *render_change(int64_t change, char buffer[static RENDER_NUMBER_BYTES]);
+
+/* "3.1 - 4.8 MiB": both in the unit of the second. */
+const char *render_byte_range(uint64_t low, uint64_t high, char buffer[static RENDER_NUMBER_BYTES]);
 
 /* "12.3 MiB (12,345,678 bytes) in 1,234 blocks" */
 void render_amount(FILE *out, uint64_t bytes, uint64_t blocks);
@@ -66,6 +73,9 @@ enum profile_value render_value_other(enum profile_value value);
 
 /* Orders stacks by name from the root; a stack comes before those that continue it. For qsort of pointers. */
 int render_compare_stacks(const void *a, const void *b);
+
+/* Orders by an enum profile_value, the largest first, and then as above. For qsort_r. */
+int render_compare_values(const void *a, const void *b, void *value);
 
 /*
  * The samples of a domain whose value is not zero, in the order of render_compare_stacks; free() the array.

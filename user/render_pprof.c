@@ -19,6 +19,10 @@
 #include "table.h"
 
 #define NO_STRING 0 /* "" is the first of all strings */
+#define MAX_LABELS 8
+
+static const char count_unit[] = "count";
+static const char bytes_unit[] = "bytes";
 
 /* What has a number in the file, by what it is. */
 struct numbered {
@@ -153,7 +157,7 @@ static void put_types(struct writer *w, enum profile_value default_value)
 		Pprof__Profile piece = PPROF__PROFILE__INIT;
 
 		type.type = string_number(w, profile_value__name(value));
-		type.unit = string_number(w, is_blocks ? "count" : "bytes");
+		type.unit = string_number(w, is_blocks ? count_unit : bytes_unit);
 		piece.sample_type = types;
 		piece.n_sample_type = 1;
 		if (value == (int)default_value)
@@ -218,26 +222,69 @@ static int reserve_locations(struct writer *w, size_t n)
 	return 0;
 }
 
-static size_t fill_labels(struct writer *w, const struct profile_sample *sample, Pprof__Label labels[2])
-{
-	size_t n = 0;
+/* The labels of a sample. */
+struct labels {
+	Pprof__Label list[MAX_LABELS], *pointers[MAX_LABELS];
+	size_t n;
+};
 
-	pprof__label__init(&labels[n]);
-	labels[n].key = string_number(w, "domain");
-	labels[n++].str = string_number(w, linger_domain__name(sample->domain));
-	if (!sample->thread || !*sample->thread)
-		return n;
-	pprof__label__init(&labels[n]);
-	labels[n].key = string_number(w, "thread");
-	labels[n++].str = string_number(w, sample->thread);
-	return n;
+static Pprof__Label *add_label(struct labels *labels, struct writer *w, const char *key)
+{
+	Pprof__Label *label = &labels->list[labels->n];
+
+	pprof__label__init(label);
+	label->key = string_number(w, key);
+	labels->pointers[labels->n++] = label;
+	return label;
+}
+
+static void add_text(struct labels *labels, struct writer *w, const char *key, const char *text)
+{
+	Pprof__Label *label = add_label(labels, w, key);
+
+	label->str = string_number(w, text);
+}
+
+/* Never without a unit: pprof takes a number of 0 without one for no label. */
+static void add_number_of(struct labels *labels, struct writer *w, const char *key, uint64_t number,
+			  const char *unit)
+{
+	Pprof__Label *label = add_label(labels, w, key);
+
+	label->num = number < INT64_MAX ? number : INT64_MAX;
+	label->num_unit = string_number(w, unit);
+}
+
+static void add_estimate(struct labels *labels, struct writer *w, const struct profile_sample *sample)
+{
+	const struct profile_estimate *estimate = sample->estimate;
+	struct profile_interval interval = profile_sample__interval(sample);
+
+	if (estimate->age != PROFILE_AGE_UNKNOWN)
+		add_text(labels, w, "age", profile_age__name(estimate->age));
+	add_number_of(labels, w, "survivors", estimate->survivors, count_unit);
+	add_number_of(labels, w, "windows", estimate->windows, count_unit);
+	add_number_of(labels, w, "inuse_low", interval.low_bytes, bytes_unit);
+	add_number_of(labels, w, "inuse_high", interval.high_bytes, bytes_unit);
+	if (estimate->newest_ms != UINT64_MAX)
+		add_number_of(labels, w, "newest", estimate->newest_ms, "milliseconds");
+}
+
+static void fill_labels(struct labels *labels, struct writer *w, const struct profile_sample *sample)
+{
+	labels->n = 0;
+	add_text(labels, w, "domain", linger_domain__name(sample->domain));
+	if (sample->thread && *sample->thread)
+		add_text(labels, w, "thread", sample->thread);
+	if (sample->estimate)
+		add_estimate(labels, w, sample);
 }
 
 static void put_sample(struct writer *w, const struct profile_sample *sample)
 {
 	Pprof__Sample message = PPROF__SAMPLE__INIT, *samples[] = {&message};
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
-	Pprof__Label labels[2], *label_pointers[] = {&labels[0], &labels[1]};
+	struct labels labels;
 	int64_t values[PROFILE_VALUES];
 
 	w->err = reserve_locations(w, sample->n_frames);
@@ -251,8 +298,9 @@ static void put_sample(struct writer *w, const struct profile_sample *sample)
 	message.n_location_id = sample->n_frames;
 	message.value = values;
 	message.n_value = PROFILE_VALUES;
-	message.label = label_pointers;
-	message.n_label = fill_labels(w, sample, labels);
+	fill_labels(&labels, w, sample);
+	message.label = labels.pointers;
+	message.n_label = labels.n;
 	piece.sample = samples;
 	piece.n_sample = 1;
 	put_piece(w, &piece);

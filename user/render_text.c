@@ -17,6 +17,7 @@
 struct table {
 	enum linger_domain domain;
 	enum profile_value value;
+	bool is_estimate;
 	const struct profile_sample **samples;
 	size_t n_samples;
 	size_t n_rows; /* how many of them get a row of their own */
@@ -65,8 +66,8 @@ static void put_table(const struct table *table, FILE *out)
 {
 	size_t i;
 
-	fprintf(out, "%s: largest stacks by %s\n\n", linger_domain__name(table->domain),
-		render_value_text(table->value));
+	fprintf(out, "%s: largest stacks by %s%s\n\n", linger_domain__name(table->domain),
+		render_value_text(table->value), table->is_estimate ? ", estimated" : "");
 	fprintf(out, "%10s  %7s  %13s  %10s  %s\n", "live", "share", "live blocks", "allocated", "where");
 	for (i = 0; i < table->n_rows; i++)
 		put_row(table, table->samples[i], out);
@@ -79,18 +80,6 @@ static void put_table(const struct table *table, FILE *out)
  * --- tables ----------------------------------------------------------------------------------------------
  */
 
-static int compare_values(const void *a, const void *b, void *value)
-{
-	const struct profile_sample *left = *(const struct profile_sample *const *)a;
-	const struct profile_sample *right = *(const struct profile_sample *const *)b;
-	uint64_t left_value = left->values[*(enum profile_value *)value];
-	uint64_t right_value = right->values[*(enum profile_value *)value];
-
-	if (left_value != right_value)
-		return left_value < right_value ? 1 : -1;
-	return render_compare_stacks(a, b);
-}
-
 /* Also stacks without the chosen value, so that every column adds up to its total. */
 static int table__fill(struct table *table, const struct profile *profile)
 {
@@ -102,7 +91,8 @@ static int table__fill(struct table *table, const struct profile *profile)
 	for (i = 0; i < profile__n_samples(profile); i++)
 		if (profile__sample(profile, i)->domain == table->domain)
 			table->samples[table->n_samples++] = profile__sample(profile, i);
-	qsort_r(table->samples, table->n_samples, sizeof(*table->samples), compare_values, &table->value);
+	qsort_r(table->samples, table->n_samples, sizeof(*table->samples), render_compare_values,
+		&table->value);
 	table->total = profile__total(profile, table->domain, table->value);
 	while (table->n_rows < table->n_samples && table->n_rows < TOP_STACKS &&
 	       table->samples[table->n_rows]->values[table->value])
@@ -113,9 +103,15 @@ static int table__fill(struct table *table, const struct profile *profile)
 static int put_domain(const struct profile *profile, enum linger_domain domain, enum profile_value value,
 		      FILE *out)
 {
-	struct table table = {.domain = domain, .value = value};
+	struct table table = {
+		.domain = domain,
+		.value = value,
+		.is_estimate = profile__is_estimate(profile, domain),
+	};
 	int err;
 
+	if (table.is_estimate && render_value_bytes(value) == PROFILE_INUSE_SPACE)
+		return render_text_estimate(profile, domain, value, out);
 	err = table__fill(&table, profile);
 	if (err)
 		return err;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What every integration test needs: root, the built program, and the interpreters by name."""
 import os
+import subprocess
 
 import pytest
 
-from interpreters import all_interpreters
+from interpreters import TESTS, all_interpreters
 from linger import LINGER
 
 
@@ -46,3 +47,13 @@ def system_interpreter():
     if found.missing:
         pytest.skip(found.missing)
     return found
+
+
+@pytest.fixture(scope="session")
+def render_sample(tmp_path_factory):
+    """The program that writes the fixed profiles of tests/targets/render_sample.c."""
+    program = tmp_path_factory.mktemp("render") / "render_sample"
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{TESTS.parent}/headers", f"-I{TESTS.parent}/user"]
+    libraries = [TESTS.parent / "build/liblinger.a", "-l:libprotobuf-c.a", "-lz", "-lm"]
+    subprocess.check_call(["gcc", *flags, "-o", program, TESTS / "targets/render_sample.c", *libraries])
+    return program

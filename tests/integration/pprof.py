@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Reads pprof's format by its definition alone: an oracle that shares no code with linger."""
 import gzip
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple, Union
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -16,7 +16,7 @@ class Line(NamedTuple):
 class Sample(NamedTuple):
     stack: Tuple[Line, ...]  # root first
     values: Dict[str, int]
-    labels: Dict[str, str]
+    labels: Dict[str, Union[str, int]]
 
 
 class Profile(NamedTuple):
@@ -100,7 +100,7 @@ def read(data):
     for sample in records(message, 2):
         leaf_first = [line for number in integers(sample.get(1, [])) for line in locations[number]]
         values = dict(zip((name for name, _ in types), integers(sample[2])))
-        labels = {strings[one(label, 1)]: strings[one(label, 2)] for label in records(sample, 3)}
+        labels = {strings[one(label, 1)]: strings[one(label, 2)] or one(label, 3) for label in records(sample, 3)}
         samples.append(Sample(tuple(reversed(leaf_first)), values, labels))
     return Profile(types, strings[one(message, 14)], samples,
                    [(strings[one(m, 5)], strings[one(m, 6)]) for m in records(message, 3)],

@@ -280,6 +280,70 @@ def test_reads_what_go_pprof_wrote(recorded, tmp_path):
     assert sorted(lines) == pprof.folded(recorded.pprof, "inuse_space")
 
 
+# --- estimates ----------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def sampled(render_sample, tmp_path):
+    """The sampled recording of render_sample.c."""
+    path = tmp_path / "sampled.pb.gz"
+    path.write_bytes(subprocess.check_output([render_sample, "pprof", "inuse_space", "sampled"]))
+    return path
+
+
+def test_exact_recordings_have_no_labels_of_estimates(recorded):
+    assert {key for sample in recorded.pprof.samples for key in sample.labels} <= {"domain", "thread"}
+
+
+def test_estimates_are_labels(sampled):
+    first, *rest = pprof.read(sampled.read_bytes()).samples
+    assert first.labels == {"domain": "object", "age": "10s-1min", "survivors": 80, "windows": 30,
+                            "inuse_low": 2700000, "inuse_high": 3600000, "newest": 10500}
+    # The same stack at another age is another sample.
+    assert rest[0].stack == first.stack and rest[0].labels["age"] == "1-10min"
+    alone = next(sample for sample in rest if sample.stack[0].function == "[no survivor sampled]")
+    assert alone.labels["survivors"] == 0 and not {"age", "newest"} & alone.labels.keys()
+
+
+def test_estimates_read_back_are_the_same(render_sample, sampled):
+    run = subprocess.run([LINGER, "report", sampled, "-f", "pprof"], capture_output=True, check=True)
+    assert run.stdout == sampled.read_bytes()
+    for form in ("folded", "text"):
+        assert report(sampled, "-f", form) == subprocess.check_output(
+            [render_sample, form, "inuse_space", "sampled"], text=True)
+
+
+def test_the_table_of_estimates_adds_up(sampled):
+    text = report(sampled, "-f", "text", "--domain", "object")
+    shares = [float(share) for share in re.findall(r"^.{30}  *([\d.]+) %  ", text, re.M)]
+    assert len(shares) == 7 and sum(shares[:-1]) == pytest.approx(shares[-1], abs=0.4) and shares[-1] == 100
+    assert re.search(r"^ *11\.4 MiB +10\.5 - 13\.3 MiB +71\.8 % +290  growing +Cache\.put ", text, re.M)
+    assert re.search(r" 90  stopped 2 min ago +get_user ", text)
+    assert all(len(line) <= 110 for line in text.splitlines())
+
+
+def test_groups_are_frames(sampled):
+    lines = weights(report(sampled, "-f", "folded", "--domain", "object"))
+    roots = [stack.split(";")[1] for stack in lines]
+    assert roots.count("[younger than 10 s]") == 2 and roots.count("[too few survivors]") == 1
+    assert sum(lines.values()) == 16704096
+    assert "[younger than 10 s]" in report(sampled, "-f", "svg")
+
+
+def test_ages_are_no_difference(render_sample, sampled, tmp_path):
+    exact = tmp_path / "exact.pb.gz"
+    exact.write_bytes(subprocess.check_output([render_sample, "pprof", "inuse_space"]))
+    found = changes(report("--diff", exact, sampled, "--domain", "object"))
+    cache = next(change for stack, change in found.items() if stack.startswith("[object];<module>") and "put" in stack)
+    assert cache == (4000000, 12000000)
+    assert report("--diff", sampled, sampled, "-f", "folded") == ""
+
+
+def test_go_pprof_reads_the_labels(sampled):
+    tags = go_pprof("-tags", sampled)
+    assert {"age:", "survivors:", "windows:", "inuse_low:", "inuse_high:", "newest:"} <= set(tags.split())
+    assert "9000000B" in go_pprof("-top", "-tagfocus=age=1-10min", "-focus=put", sampled)
+
+
 # --- differences --------------------------------------------------------------------------------------------
 
 def weights(text):

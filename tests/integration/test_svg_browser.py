@@ -25,16 +25,6 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def render_sample(tmp_path_factory):
-    """The program that writes the fixed profiles of tests/targets/render_sample.c."""
-    program = tmp_path_factory.mktemp("render") / "render_sample"
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/headers", f"-I{ROOT}/user"]
-    libraries = [ROOT / "build/liblinger.a", "-l:libprotobuf-c.a", "-lz"]
-    subprocess.check_call(["gcc", *flags, "-o", program, ROOT / "tests/targets/render_sample.c", *libraries])
-    return program
-
-
-@pytest.fixture(scope="module")
 def sample_svg(render_sample):
     path = render_sample.parent / "sample.svg"
     path.write_bytes(subprocess.check_output([render_sample, "svg", "inuse_space"]))

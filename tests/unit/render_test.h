@@ -10,13 +10,18 @@
 
 /* What the tests of the renderers share: include after cmocka.h. */
 
-#define ADD(profile, domain, values, ...)                                                                    \
+#define ADD_ESTIMATE(profile, domain, values, estimate, ...)                                                 \
 	do {                                                                                                 \
 		const struct profile_frame frames_[] = {__VA_ARGS__};                                        \
-		assert_int_equal(profile__add(profile, LINGER_DOMAIN_##domain, NULL, frames_,                \
-					      sizeof(frames_) / sizeof(*frames_), values),                   \
+		assert_int_equal(profile__add_estimate(profile, LINGER_DOMAIN_##domain, NULL, frames_,       \
+						       sizeof(frames_) / sizeof(*frames_), values,           \
+						       estimate),                                            \
 				 0);                                                                         \
 	} while (0)
+
+#define ADD(profile, domain, values, ...) ADD_ESTIMATE(profile, domain, values, NULL, __VA_ARGS__)
+
+#define ESTIMATE(...) (&(const struct profile_estimate){__VA_ARGS__})
 
 #define VALUES(...) ((const uint64_t[PROFILE_VALUES]){__VA_ARGS__})
 

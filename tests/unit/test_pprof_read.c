@@ -209,7 +209,8 @@ static void test_no_domain_is_object_and_noted(void **state)
 		profile = profile_of(m);
 		assert_int_equal(profile__sample(profile, 0)->domain, LINGER_DOMAIN_RAW);
 		assert_int_equal(profile__n_notes(profile), 1);
-		assert_non_null(strstr(profile__note(profile, 0), "samples without a domain: 1; they are shown as raw"));
+		assert_non_null(strstr(profile__note(profile, 0),
+				       "samples without a domain: 1; they are shown as raw"));
 		profile__free(profile);
 	}
 }
@@ -225,6 +226,50 @@ static void test_other_domains_are_left_out(void **state)
 	assert_int_equal(read_bytes(bytes, len, 1u << LINGER_DOMAIN_OBJECT, &content, &error), 0);
 	assert_int_equal(profile__n_samples(content.profile), 0);
 	profile__free(content.profile);
+}
+
+/* The one sample with numbers as labels; what they say of it. */
+static struct profile *labelled(int64_t survivors, int64_t low, int64_t high, int64_t newest)
+{
+	struct message *m = new_message();
+	char *strings[STRINGS + 4] = {};
+	const int64_t numbers[] = {survivors, low, high, newest};
+	Pprof__Label labels[4], *list[] = {&labels[0], &labels[1], &labels[2], &labels[3]};
+
+	memcpy(strings, m->strings, sizeof(m->strings));
+	for (int i = 0; i < 4; i++) {
+		strings[STRINGS + i] = (char *[]){"survivors", "inuse_low", "inuse_high", "newest"}[i];
+		pprof__label__init(&labels[i]);
+		labels[i].key = STRINGS + i;
+		labels[i].num = numbers[i];
+	}
+	m->profile.string_table = strings;
+	m->profile.n_string_table = STRINGS + 4;
+	m->sample.label = list;
+	m->sample.n_label = 4;
+	return profile_of(m);
+}
+
+/* The sample has 100 bytes. */
+static void test_numbers_of_estimates_are_not_trusted(void **state)
+{
+	static const int64_t numbers[][4] = {
+		{3, 90, 120, 5}, {-3, -90, INT64_MAX, -5}, {INT64_MIN, INT64_MAX, 0, INT64_MIN}};
+	static const uint64_t expected[][4] = {{3, 90, 120, 5}, {0, 0, INT64_MAX, 0}, {0, 100, 100, 0}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct profile *profile =
+			labelled(numbers[i][0], numbers[i][1], numbers[i][2], numbers[i][3]);
+		const struct profile_sample *sample = profile__sample(profile, 0);
+		struct profile_interval interval = profile_sample__interval(sample);
+
+		assert_int_equal(sample->estimate->survivors, expected[i][0]);
+		assert_int_equal(interval.low_bytes, expected[i][1]);
+		assert_int_equal(interval.high_bytes, expected[i][2]);
+		assert_int_equal(sample->estimate->newest_ms, expected[i][3]);
+		assert_int_equal(sample->estimate->age, PROFILE_AGE_UNKNOWN);
+		profile__free(profile);
+	}
 }
 
 /* Line 0 of a location is the innermost of inlined calls. */
@@ -598,6 +643,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_names_its_default),
 		cmocka_unit_test(test_no_domain_is_object_and_noted),
 		cmocka_unit_test(test_other_domains_are_left_out),
+		cmocka_unit_test(test_numbers_of_estimates_are_not_trusted),
 		cmocka_unit_test(test_inlined_calls_are_frames),
 		cmocka_unit_test(test_a_location_without_lines_is_unknown),
 		cmocka_unit_test(test_ids_need_no_order),

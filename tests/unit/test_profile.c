@@ -150,6 +150,123 @@ static void test_totals_are_of_one_domain(void **state)
 	profile__free(profile);
 }
 
+/*
+ * --- estimates -------------------------------------------------------------------------------------------
+ */
+
+static void add_estimate(struct profile *profile, const char *thread, const struct profile_frame *frame,
+			 uint64_t bytes, const struct profile_estimate *estimate)
+{
+	assert_int_equal(profile__add_estimate(profile, LINGER_DOMAIN_OBJECT, thread, frame, 1,
+					       (uint64_t[]){bytes, 1, 2 * bytes, 2}, estimate),
+			 0);
+}
+
+static const struct profile_estimate minute = {PROFILE_UNDER_1MIN, 5, 4, 20000, 9, 16};
+static const struct profile_estimate minute_again = {PROFILE_UNDER_1MIN, 7, 6, 15000, 16, 9};
+static const struct profile_estimate older = {PROFILE_OLDER, 3, 2, 700000, 144, 0};
+
+static void test_ages_tell_stacks_apart(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_sample *sample;
+
+	add_estimate(profile, NULL, &outer, 100, &minute);
+	add_estimate(profile, NULL, &outer, 1000, &older);
+	add_estimate(profile, NULL, &outer, 200, &minute_again);
+	assert_int_equal(profile__n_samples(profile), 2);
+	sample = profile__sample(profile, 0);
+	assert_int_equal(sample->values[PROFILE_INUSE_SPACE], 300);
+	assert_int_equal(sample->estimate->age, PROFILE_UNDER_1MIN);
+	assert_int_equal(sample->estimate->survivors, 12);
+	assert_int_equal(sample->estimate->windows, 6);
+	assert_int_equal(sample->estimate->newest_ms, 15000);
+	assert_true(sample->estimate->below_sq == 25 && sample->estimate->above_sq == 25);
+	assert_int_equal(profile__sample(profile, 1)->estimate->age, PROFILE_OLDER);
+	assert_true(profile__is_estimate(profile, LINGER_DOMAIN_OBJECT));
+	assert_false(profile__is_estimate(profile, LINGER_DOMAIN_RAW));
+	profile__free(profile);
+}
+
+/* Threads may have shared their windows, ages cannot. */
+static void test_shown_ages_and_threads_are_one(void **state)
+{
+	struct profile *profile = profile__new(), *merged = profile__new();
+	const struct profile_estimate *estimate;
+
+	add_estimate(profile, "a", &outer, 100, &minute);
+	add_estimate(profile, "b", &outer, 200, &minute_again);
+	add_estimate(profile, "b", &outer, 1000, &older);
+	profile__set_time(profile, 5, 6);
+	assert_int_equal(profile__merge_threads(profile, merged), 0);
+	assert_int_equal(profile__n_samples(merged), 1);
+	assert_int_equal(profile__sample(merged, 0)->values[PROFILE_INUSE_SPACE], 1300);
+	estimate = profile__sample(merged, 0)->estimate;
+	assert_int_equal(estimate->age, PROFILE_AGE_UNKNOWN);
+	assert_int_equal(estimate->survivors, 15);
+	assert_int_equal(estimate->windows, 6 + 2);
+	assert_int_equal(estimate->newest_ms, 15000);
+	assert_int_equal(estimate->bands[PROFILE_UNDER_1MIN].inuse_bytes, 300);
+	assert_int_equal(estimate->bands[PROFILE_OLDER].inuse_bytes, 1000);
+	assert_int_equal(profile_sample__interval(profile__sample(merged, 0)).low_bytes, 1300 - 13);
+	assert_int_equal(profile_sample__interval(profile__sample(merged, 0)).high_bytes, 1300 + 5);
+	assert_int_equal(profile__duration_ns(merged), 6);
+	profile__free(profile);
+	profile__free(merged);
+}
+
+static void test_intervals_stay_in_range(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_estimate wide = {.below_sq = 101 * 101, .above_sq = 1e60};
+	struct profile_interval interval;
+
+	add_estimate(profile, NULL, &outer, 100, &wide);
+	interval = profile_sample__interval(profile__sample(profile, 0));
+	assert_int_equal(interval.low_bytes, 0);
+	assert_int_equal(interval.high_bytes, INT64_MAX);
+	profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &inner, 1, (uint64_t[]){100, 1, 1, 1});
+	assert_null(profile__sample(profile, 1)->estimate);
+	interval = profile_sample__interval(profile__sample(profile, 1));
+	assert_int_equal(interval.low_bytes, 100);
+	assert_int_equal(interval.high_bytes, 100);
+	profile__free(profile);
+}
+
+static void assert_group(const char *function, const char *file, enum profile_group expected)
+{
+	struct profile *profile = profile__new();
+	const struct profile_frame frame = {function, file, 1};
+
+	add_estimate(profile, NULL, &frame, 1, &minute);
+	assert_int_equal(profile_sample__group(profile__sample(profile, 0)), expected);
+	profile__free(profile);
+}
+
+static void test_groups_are_told_by_their_root(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_frame exact = {"[too few survivors]"};
+
+	assert_group("[younger than 10 s]", NULL, PROFILE_YOUNG);
+	assert_group("[younger than 2.5 s]", NULL, PROFILE_YOUNG);
+	assert_group("[too few survivors]", NULL, PROFILE_TOO_FEW);
+	assert_group("[no survivor sampled]", NULL, PROFILE_NO_SURVIVOR);
+	assert_group("[outlived its window]", NULL, PROFILE_OUTLIVED);
+	assert_group("[too few survivors]", "/a.py", PROFILE_NO_GROUP);
+	assert_group("[younger than 10 s", NULL, PROFILE_NO_GROUP);
+	assert_group("[younger than 10 s] ", NULL, PROFILE_NO_GROUP);
+	assert_group("[younger than many s]", NULL, PROFILE_NO_GROUP);
+	assert_group("[unknown]", NULL, PROFILE_NO_GROUP);
+	profile__add(profile, LINGER_DOMAIN_OBJECT, NULL, &exact, 1, (uint64_t[]){1, 1, 1, 1});
+	assert_int_equal(profile_sample__group(profile__sample(profile, 0)), PROFILE_NO_GROUP);
+	profile__free(profile);
+}
+
+/*
+ * --- size, notes, names ----------------------------------------------------------------------------------
+ */
+
 /* Stack number i of the hundred thousand below: 40 frames, the last five of its own. */
 static void make_stack(unsigned int i, struct profile_frame frames[40], char names[40][32])
 {
@@ -206,6 +323,7 @@ static void test_notes_keep_their_order(void **state)
 static void test_names(void **state)
 {
 	enum profile_value value = PROFILE_ALLOC_SPACE;
+	enum profile_age age;
 	int i;
 
 	assert_string_equal(profile_value__name(PROFILE_INUSE_SPACE), "inuse_space");
@@ -216,6 +334,12 @@ static void test_names(void **state)
 		assert_int_equal(profile_value__parse(profile_value__name(i), &value), 0);
 		assert_int_equal(value, i);
 	}
+	for (i = 0; i < PROFILE_AGES; i++) {
+		assert_int_equal(profile_age__parse(profile_age__name(i), &age), 0);
+		assert_int_equal(age, i);
+	}
+	assert_string_equal(profile_age__name(PROFILE_UNDER_1MIN), "10s-1min");
+	assert_int_equal(profile_age__parse("<5s", &age), -EINVAL);
 	value = PROFILE_ALLOC_SPACE;
 	assert_int_equal(profile_value__parse("inuse", &value), -EINVAL);
 	assert_int_equal(profile_value__parse("", &value), -EINVAL);
@@ -237,6 +361,10 @@ int main(void)
 		cmocka_unit_test(test_threads_and_first_lines_tell_stacks_apart),
 		cmocka_unit_test(test_frames_without_a_file_have_no_line),
 		cmocka_unit_test(test_totals_are_of_one_domain),
+		cmocka_unit_test(test_ages_tell_stacks_apart),
+		cmocka_unit_test(test_shown_ages_and_threads_are_one),
+		cmocka_unit_test(test_intervals_stay_in_range),
+		cmocka_unit_test(test_groups_are_told_by_their_root),
 		cmocka_unit_test(test_a_hundred_thousand_stacks),
 		cmocka_unit_test(test_notes_keep_their_order),
 		cmocka_unit_test(test_names),

@@ -167,6 +167,24 @@ static void test_threads_and_first_lines_do_not_count(void **state)
 	profile_diff__free(diff);
 }
 
+/* A stack that grows older is the same stack. */
+static void test_ages_do_not_count(void **state)
+{
+	struct profile *before = profile__new(), *after = profile__new();
+	struct profile_diff *diff;
+
+	ADD_ESTIMATE(before, OBJECT, VALUES(10, 1, 10, 1), ESTIMATE(PROFILE_UNDER_1MIN, 1, 1, 30000),
+		     {"f", "/a.py", 5});
+	ADD_ESTIMATE(before, OBJECT, VALUES(20, 2, 20, 2), ESTIMATE(PROFILE_UNDER_10MIN, 2, 2, 90000),
+		     {"f", "/a.py", 5});
+	ADD_ESTIMATE(after, OBJECT, VALUES(30, 3, 30, 3), ESTIMATE(PROFILE_OLDER, 3, 3, 900000),
+		     {"f", "/a.py", 5});
+	diff = compared(before, after);
+	assert_int_equal(profile_diff__n_pairs(diff), 1);
+	assert_int_equal(profile_diff__n_changes(diff, LINGER_DOMAIN_OBJECT, PROFILE_INUSE_SPACE), 0);
+	profile_diff__free(diff);
+}
+
 static void test_notes_say_whose_they_are(void **state)
 {
 	struct profile_diff *diff = compared(before_profile(), after_profile());
@@ -346,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_with_itself_it_is_empty),
 		cmocka_unit_test(test_changes_are_counted_by_value),
 		cmocka_unit_test(test_threads_and_first_lines_do_not_count),
+		cmocka_unit_test(test_ages_do_not_count),
 		cmocka_unit_test(test_notes_say_whose_they_are),
 		cmocka_unit_test(test_many_stacks),
 		cmocka_unit_test(test_folded),

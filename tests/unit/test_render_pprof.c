@@ -158,6 +158,40 @@ static void test_labels_and_mappings(void **state)
 	pprof__profile__free_unpacked(message, NULL);
 }
 
+static void assert_number(const Pprof__Profile *message, const Pprof__Label *label, const char *key,
+			  int64_t number, const char *unit)
+{
+	assert_string_equal(STRING(message, label->key), key);
+	assert_int_equal(label->str, 0);
+	assert_int_equal(label->num, number);
+	assert_string_equal(STRING(message, label->num_unit), unit);
+}
+
+static void test_labels_of_estimates(void **state)
+{
+	struct profile *profile = profile__new();
+	Pprof__Profile *message;
+	Pprof__Label **labels;
+
+	ADD_ESTIMATE(profile, OBJECT, VALUES(1000, 2, 3000, 4),
+		     ESTIMATE(PROFILE_UNDER_10MIN, 12, 7, 61000, 100 * 100, 300 * 300), outer);
+	ADD_ESTIMATE(profile, OBJECT, VALUES(1, 1, 1, 1), ESTIMATE(0, 0, 0, UINT64_MAX), inner);
+	message = unpack(profile, PROFILE_INUSE_SPACE);
+	assert_int_equal(message->sample[0]->n_label, 7);
+	labels = message->sample[0]->label;
+	assert_string_equal(STRING(message, labels[1]->key), "age");
+	assert_string_equal(STRING(message, labels[1]->str), "1-10min");
+	assert_number(message, labels[2], "survivors", 12, "count");
+	assert_number(message, labels[3], "windows", 7, "count");
+	assert_number(message, labels[4], "inuse_low", 900, "bytes");
+	assert_number(message, labels[5], "inuse_high", 1300, "bytes");
+	assert_number(message, labels[6], "newest", 61000, "milliseconds");
+	/* Neither an age nor a youngest. */
+	assert_int_equal(message->sample[1]->n_label, 5);
+	assert_number(message, message->sample[1]->label[1], "survivors", 0, "count");
+	pprof__profile__free_unpacked(message, NULL);
+}
+
 static void test_names_are_cleaned(void **state)
 {
 	struct profile *profile = profile__new();
@@ -196,12 +230,26 @@ static void assert_same_string(const char *a, const char *b)
 		assert_string_equal(a, b);
 }
 
+static void assert_same_estimate(const struct profile_estimate *a, const struct profile_estimate *b)
+{
+	assert_int_equal(!a, !b);
+	if (!a)
+		return;
+	assert_int_equal(a->age, b->age);
+	assert_int_equal(a->survivors, b->survivors);
+	assert_int_equal(a->windows, b->windows);
+	assert_int_equal(a->newest_ms, b->newest_ms);
+	assert_true(a->below_sq == b->below_sq && a->above_sq == b->above_sq);
+	assert_memory_equal(a->bands, b->bands, sizeof(a->bands));
+}
+
 static void assert_same_sample(const struct profile_sample *a, const struct profile_sample *b)
 {
 	assert_int_equal(a->domain, b->domain);
 	assert_same_string(a->thread, b->thread);
 	assert_int_equal(a->n_frames, b->n_frames);
 	assert_memory_equal(a->values, b->values, sizeof(a->values));
+	assert_same_estimate(a->estimate, b->estimate);
 	for (size_t i = 0; i < a->n_frames; i++) {
 		assert_string_equal(a->frames[i]->function, b->frames[i]->function);
 		assert_same_string(a->frames[i]->file, b->frames[i]->file);
@@ -236,6 +284,27 @@ static void test_everything_comes_back(void **state)
 		profile__free(profile);
 		profile__free(back);
 	}
+}
+
+static void test_estimates_come_back(void **state)
+{
+	struct profile *profile = profile__new(), *back;
+
+	for (int age = 0; age < PROFILE_AGES; age++)
+		ADD_ESTIMATE(profile, OBJECT, VALUES(1 << 20, 9, 1 << 22, 90),
+			     ESTIMATE(age, 200, 40, age * 30000, 4e8, 9e10), outer, inner);
+	ADD_ESTIMATE(profile, OBJECT, VALUES(48, 1, 0, 0),
+		     ESTIMATE(PROFILE_UNDER_10S, 1, 1, 0, 48 * 48, (1ull << 40) * (1. * (1ull << 40))),
+		     {"[younger than 10 s]"}, outer);
+	ADD_ESTIMATE(profile, OBJECT, VALUES(5, 1, 0, 0), ESTIMATE(0, 0, 0, UINT64_MAX),
+		     {"[no survivor sampled]"});
+	ADD(profile, MAPPING, VALUES(1, 1, 1, 1), outer);
+	back = there_and_back(profile, PROFILE_INUSE_SPACE);
+	assert_same_profile(profile, back);
+	assert_int_equal(profile_sample__group(profile__sample(back, PROFILE_AGES)), PROFILE_YOUNG);
+	assert_int_equal(profile_sample__group(profile__sample(back, PROFILE_AGES + 1)), PROFILE_NO_SURVIVOR);
+	profile__free(profile);
+	profile__free(back);
 }
 
 static void test_an_empty_profile_comes_back(void **state)
@@ -304,8 +373,10 @@ int main(void)
 		cmocka_unit_test(test_the_leaf_comes_first),
 		cmocka_unit_test(test_nothing_is_written_twice),
 		cmocka_unit_test(test_labels_and_mappings),
+		cmocka_unit_test(test_labels_of_estimates),
 		cmocka_unit_test(test_names_are_cleaned),
 		cmocka_unit_test(test_everything_comes_back),
+		cmocka_unit_test(test_estimates_come_back),
 		cmocka_unit_test(test_an_empty_profile_comes_back),
 		cmocka_unit_test(test_many_stacks_come_back),
 		cmocka_unit_test(test_what_is_shown_has_each_stack_once),
