@@ -41,6 +41,7 @@ USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
+TEST_DRIVERS := $(BUILD)/tests/inspect_driver
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
@@ -156,6 +157,11 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
+$(TEST_DRIVERS): $(BUILD)/tests/%: tests/targets/%.c $(BUILD)/liblinger.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
 # Loaded into the targets. They stand in for an extension, so nothing about their calls may be optimised away;
 # raw_calls.so also goes into other releases of Debian and asks their libc for no version.
 TARGET_LIB_CFLAGS := -O1 -g -Wall -Wextra -fPIC -shared -fno-builtin -Wl,-z,now -D_GNU_SOURCE
@@ -174,10 +180,10 @@ unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
 	@tests/run.sh
 
-integration: all $(BENCH_BIN) $(TEST_LIBS)
+integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
 	@tests/run.sh --integration
 
 demo: setup
