@@ -6,6 +6,7 @@
 #   make unit       unit tests only (no root)
 #   make demo       setup, build, record a small leaking FastAPI service
 #   make bench      ratios measured side by side on this machine
+#   make truth      sampled mode against programs that know what they leak; about two hours
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -50,7 +51,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit integration demo bench install clean
+.PHONY: all check-packages setup test unit integration demo bench truth install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -187,6 +188,10 @@ demo: setup
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@tests/bench/run.sh
+
+truth: setup
+	@$(MAKE) --no-print-directory all
+	@tests/truth/run.sh $(TRUTH_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger
