@@ -6,6 +6,7 @@
 #   make unit       unit tests only (no root)
 #   make demo       setup, build, record a small leaking FastAPI service
 #   make bench      ratios measured side by side on this machine
+#   make truth      sampled mode against programs that know what they leak; about two hours
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -41,6 +42,7 @@ USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
+TEST_DRIVERS := $(BUILD)/tests/inspect_driver
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
@@ -50,7 +52,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit integration demo bench install clean
+.PHONY: all check-packages setup test unit integration demo bench truth install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -156,6 +158,11 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
+$(TEST_DRIVERS): $(BUILD)/tests/%: tests/targets/%.c $(BUILD)/liblinger.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
 # Loaded into the targets. They stand in for an extension, so nothing about their calls may be optimised away;
 # raw_calls.so also goes into other releases of Debian and asks their libc for no version.
 TARGET_LIB_CFLAGS := -O1 -g -Wall -Wextra -fPIC -shared -fno-builtin -Wl,-z,now -D_GNU_SOURCE
@@ -174,10 +181,10 @@ unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
 	@tests/run.sh
 
-integration: all $(BENCH_BIN) $(TEST_LIBS)
+integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
 	@tests/run.sh --integration
 
 demo: setup
@@ -187,6 +194,10 @@ demo: setup
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@tests/bench/run.sh
+
+truth: setup
+	@$(MAKE) --no-print-directory all
+	@tests/truth/run.sh $(TRUTH_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger

@@ -16,6 +16,8 @@
 #include "reader.h"
 #include "reader.skel.h"
 
+#define PAGE_BYTES 4096
+#define NEAR_BYTES 1024
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO (linux/proc_ns.h) */
 
 struct memory_reader {
@@ -111,35 +113,71 @@ static void close_bpf(struct memory_reader *reader)
 	reader->skeleton = NULL;
 }
 
-/* As many of the requests as fit in one run of the iterator; returns how many, or a negative errno. */
-static long run_batch(struct memory_reader *reader, struct memory_request *requests, size_t n)
+/*
+ * A read costs about the same whatever its length, so requests that follow each other on one page, in the
+ * order of their addresses, are served by one. Not across pages: each request has its own error, and what can
+ * be read is a matter of whole pages.
+ */
+static bool is_near(const struct memory_request *last, const struct memory_request *next)
 {
-	uint32_t offset = 0;
+	uint64_t end = last->address + last->bytes, next_end = next->address + next->bytes;
+
+	return next->address >= end && next->address - end <= NEAR_BYTES &&
+	       last->address / PAGE_BYTES == (next_end - 1) / PAGE_BYTES;
+}
+
+static uint32_t buffer_bytes(const struct reader_request *read)
+{
+	return (read->bytes + 7) & ~7u;
+}
+
+/* Turns requests into reads, as many as fit in one run of the iterator; returns how many it took. */
+static size_t plan_reads(struct reader_state *state, const struct memory_request *requests, size_t n)
+{
+	struct reader_request *read = NULL;
+	uint32_t offset = 0, n_reads = 0;
 	size_t count;
-	int err;
 
-	for (count = 0; count < n && count < READER_MAX_REQUESTS; count++) {
-		struct memory_request *request = &requests[count];
+	for (count = 0; count < n; count++) {
+		const struct memory_request *request = &requests[count];
 
-		if (offset > READER_BUFFER_BYTES - READER_MAX_BYTES)
+		if (read && is_near(request - 1, request)) {
+			read->bytes = request->address + request->bytes - read->address;
+			continue;
+		}
+		offset += read ? buffer_bytes(read) : 0;
+		if (n_reads == READER_MAX_REQUESTS || offset > READER_BUFFER_BYTES - READER_MAX_BYTES)
 			break;
-		reader->state->requests[count] = (struct reader_request){
+		read = &state->requests[n_reads++];
+		*read = (struct reader_request){
 			.address = request->address,
 			.bytes = request->bytes,
 			.offset = offset,
 		};
-		offset += (request->bytes + 7) & ~7u;
 	}
-	reader->state->n_requests = count;
-	err = run_iterator(reader);
+	state->n_requests = n_reads;
+	return count;
+}
+
+/* As many of the requests as fit in one run of the iterator; returns how many, or a negative errno. */
+static long run_batch(struct memory_reader *reader, struct memory_request *requests, size_t n)
+{
+	size_t count = plan_reads(reader->state, requests, n);
+	const struct reader_request *read = reader->state->requests;
+	int err = run_iterator(reader);
+
 	if (err)
 		return err;
 	for (size_t i = 0; i < count; i++) {
-		const struct reader_request *done = &reader->state->requests[i];
+		struct memory_request *request = &requests[i];
 
-		requests[i].error = done->error;
-		if (!done->error)
-			memcpy(requests[i].to, reader->buffer + done->offset, requests[i].bytes);
+		if (i && !is_near(request - 1, request))
+			read++;
+		request->error = read->error;
+		if (!read->error)
+			memcpy(request->to,
+			       reader->buffer + read->offset + (request->address - read->address),
+			       request->bytes);
 	}
 	return count;
 }

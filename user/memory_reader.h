@@ -35,7 +35,8 @@ uint32_t memory_reader__tgid(const struct memory_reader *reader);
 /* Reads one range of any length. 0, -EFAULT, -ESRCH. */
 int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes);
 
-/* Reads many ranges; each reports its own error. 0, or -ESRCH if the target is gone. */
+/* Reads many ranges, in their order; each reports its own error. Cheapest when sorted by address. 0, or
+ * -ESRCH if the target is gone. */
 int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n);
 
 #endif /* LINGER_MEMORY_READER_H */

@@ -39,8 +39,8 @@ static inline uint32_t pool__block_bytes(const struct pool_header *pool)
 }
 
 /*
- * Whether this is the header of a pool that has blocks in use: the same checks as at a pop, and more: not more
- * blocks than fit, and a free list that begins inside.
+ * Whether this is the header of a pool that has blocks in use: the same checks as at a pop, and more: not
+ * more blocks than fit, and a free list that begins inside.
  */
 static inline bool pool__is_used(const struct pool_header *pool, uint64_t address, uint32_t pool_bytes)
 {

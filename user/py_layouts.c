@@ -435,6 +435,7 @@ static struct py_runtime_layout runtime_layout(int minor)
 		.thread_id = has_gilstate ? gilstates[i].thread_id : PY_NO_FIELD,
 		.pool_bytes = minor <= 9 ? 4096 : 16384,
 		.alignment = 16,
+		.gc_head_bytes = minor <= 7 ? 32 : 16,
 	};
 }
 

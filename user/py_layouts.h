@@ -18,6 +18,7 @@ struct py_runtime_layout {
 	uint16_t finalizing; /* _PyRuntime: not NULL once the interpreter takes itself down */
 	uint16_t pool_bytes; /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
 	uint16_t alignment;  /* step of the size classes: 16 */
+	uint16_t gc_head_bytes; /* what the collector keeps in front of an object: 32 in 3.7, 16 later */
 };
 
 /*

@@ -10,9 +10,18 @@ import peers
 import pprof
 import raw
 import rss
+import sampled
 import start
 
-PARTS = {"cost": cost.run, "start": start.run, "rss": rss.run, "pprof": pprof.run, "peers": peers.run, "raw": raw.run}
+PARTS = {
+    "cost": cost.run,
+    "start": start.run,
+    "rss": rss.run,
+    "pprof": pprof.run,
+    "peers": peers.run,
+    "raw": raw.run,
+    "sampled": sampled.run,
+}
 
 
 def main() -> int:

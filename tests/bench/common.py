@@ -2,6 +2,7 @@
 """What the parts of the bench share: child processes, workloads, the machine's description, tables."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -154,6 +155,15 @@ class NumpyLoop(JsonLoop):
     script = NUMPY_LOOP
 
 
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What a load generator saw: requests per second, and how long they took."""
+
+    rate: float
+    p99_ms: float
+    longest_ms: float
+
+
 class Service(Child):
     """The demo's FastAPI service; its rate is what ab gets out of it."""
 
@@ -165,16 +175,24 @@ class Service(Child):
         self.url = f"http://127.0.0.1:{match[1]}/search?q=quiet+rivers"
         self.measure(0.5)
 
+    def load(self, seconds: float) -> Load:
+        with scratch() as folder:
+            percentiles = pathlib.Path(folder, "percentiles.csv")  # the table on stdout is in whole milliseconds
+            limits = ["-t", str(max(1, round(seconds))), "-n", "1000000"]
+            argv = ["ab", "-q", "-c", "10", *limits, "-e", str(percentiles), self.url]
+            try:
+                done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+            except subprocess.TimeoutExpired:
+                raise Failed("the service did not answer for 60 s") from None
+            rate = re.search(r"^Requests per second: +([\d.]+)", done.stdout, re.MULTILINE)
+            longest = re.search(r"^ +100% +(\d+)", done.stdout, re.MULTILINE)
+            if not rate or not longest:
+                raise Failed(f"ab failed: {done.stderr.strip()}")
+            p99 = re.search(r"^99,([\d.]+)", percentiles.read_text(), re.MULTILINE)
+            return Load(float(rate[1]), float(p99[1]), float(longest[1]))
+
     def measure(self, seconds: float) -> float:
-        argv = ["ab", "-q", "-c", "10", "-t", str(max(1, round(seconds))), "-n", "1000000", self.url]
-        try:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-        except subprocess.TimeoutExpired:
-            raise Failed("the service did not answer for 60 s") from None
-        match = re.search(r"^Requests per second: +([\d.]+)", done.stdout, re.MULTILINE)
-        if not match:
-            raise Failed(f"ab failed: {done.stderr.strip()}")
-        return float(match[1])
+        return self.load(seconds).rate
 
 
 class Recording(Child):

@@ -117,6 +117,10 @@ def check_alignment(layout):
     assert all(address % layout["alignment"] == 0 for address in addresses)
 
 
+def check_gc_head(layout):
+    assert sys.getsizeof([]) - [].__sizeof__() == layout["gc_head_bytes"]
+
+
 def generate(layout):
     class Body:
         sorted([1], key=lambda _: check_frames(layout))
@@ -132,6 +136,7 @@ def main(words):
     check_dealloc(layout)
     check_thread_key(layout)
     check_alignment(layout)
+    check_gc_head(layout)
     list(generate(layout))
     print("ok")
 

@@ -42,6 +42,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(runtime, finalizing);
 	SHOW(runtime, thread_id);
 	SHOW(runtime, alignment);
+	SHOW(runtime, gc_head_bytes);
 }
 
 int main(int argc, char **argv)

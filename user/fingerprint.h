@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_FINGERPRINT_H
+#define LINGER_FINGERPRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Tells whether the block at an address is still the same allocation, from looks at its first bytes. Pure:
+ * what was read, who reads it and whether the block is on a free list is the inspector's (user/inspector.h).
+ *
+ * A fingerprint rolls: it is compared with what the last look saw, so an object may change completely in the
+ * long run, but not at once. No look can tell an object from a like one that took its place (free lists are
+ * LIFO: the same type, size and even pointers come back). Many looks can: a transient object is caught free,
+ * or as another, at one of them, and dead is dead.
+ */
+#define FINGERPRINT_BYTES 80 /* from a block's start to the fields of a dict or list that tell */
+#define FINGERPRINT_WORDS (FINGERPRINT_BYTES / 8)
+#define FINGERPRINT_MAX_TYPE_WORDS 3
+
+enum verdict {
+	VERDICT_ALIVE,
+	VERDICT_UNDECIDED, /* the target was changing what was read: look again */
+	VERDICT_FREED,
+	VERDICT_REUSED,  /* an object of another type is there */
+	VERDICT_CHANGED, /* too different to be called the same */
+	VERDICT_GONE,    /* no pool of this size class is there any more */
+};
+
+struct fingerprint {
+	uint64_t words[FINGERPRINT_WORDS]; /* of the last look */
+	uint64_t type;                     /* address; 0: no Python object */
+	uint8_t n_words;
+	uint8_t content;     /* enum fingerprint_content */
+	uint8_t object;      /* the word at which the object begins, after what the collector and managed
+				attributes take */
+	uint8_t inline_word; /* the word at which its attribute values begin (3.13); 0: none */
+	bool is_managed;     /* the block begins with two words of managed attributes (3.11) */
+};
+
+enum fingerprint_content {
+	CONTENT_UNKNOWN, /* taken, and not looked at since */
+	CONTENT_STORAGE, /* no object: dict keys, list items, what extensions keep */
+	CONTENT_OBJECT,
+	CONTENT_LIST,
+	CONTENT_DICT,
+	CONTENT_IMMUTABLE, /* int, bytes, tuple */
+	CONTENT_STR,
+};
+
+/* A type of the target: PyTypeObject up to tp_flags, the same in 3.7-3.14. */
+#define OBJECT_TYPE_BYTES 176
+#define OBJECT_TYPE_FLAGS 168
+struct object_type {
+	uint64_t address;
+	uint64_t metatype;
+	uint64_t flags;
+	uint16_t basic_bytes;
+	uint8_t object; /* the word of a block at which its instances begin */
+	bool is_managed;
+};
+
+/* Sorted by address. */
+struct object_types {
+	const struct object_type *types;
+	size_t n;
+};
+
+const char *verdict__name(enum verdict verdict);
+
+/* What may be a type if its metatype is one; gc_head_bytes: what the collector keeps in front of an object.
+ */
+bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address, uint32_t gc_head_bytes,
+			struct object_type *ret_type);
+/* Whether tp_flags are those of a metatype: its instances are types. */
+bool object_type__is_metatype(uint64_t flags);
+
+/* Of a block that was never looked at; the first look goes right into its words. */
+void fingerprint__start(struct fingerprint *print, uint32_t block_bytes);
+
+/* Which words would be a type if this were an object. Returns how many. */
+size_t fingerprint__type_words(const uint64_t *words, uint32_t n_words, uint32_t gc_head_bytes,
+			       uint64_t ret_words[FINGERPRINT_MAX_TYPE_WORDS]);
+
+/*
+ * At the second look, once the types are known: finds out what the block holds. False: it was dead at the
+ * first look already (its reference count was 0, so it lies on a free list of the interpreter).
+ */
+bool fingerprint__settle(struct fingerprint *print, const uint64_t *words, const struct object_types *types,
+			 bool was_just_handed_out);
+
+/* What this look says, apart from pymalloc's free list: alive, freed, reused, changed. */
+enum verdict fingerprint__judge(const struct fingerprint *print, const uint64_t *words);
+void fingerprint__roll(struct fingerprint *print, const uint64_t *words);
+
+#endif /* LINGER_FINGERPRINT_H */
