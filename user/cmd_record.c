@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -23,138 +22,15 @@
 #include "render_common.h"
 #include "stats_json.h"
 
-#define TICK_MS 200
 #define NEVER 1e18 /* seconds */
-#define DEFAULT_LIVE_MAX_MIB 2048
+#define STATUS_S 0.5
 
-/* --- command line ------------------------------------------------------------------------------------ */
-
-enum { OPTION_MODE = 256, OPTION_STATS, OPTION_LIVE_MAX, OPTION_EVERY };
-
-static const struct argp_option options[] = {
-	{"pid", 'p', "PID", 0, "the process to record", 1},
-	{"duration", 'd', "SECONDS", 0,
-	 "record for so long; without it until Ctrl-C or until the process ends. A COMMAND runs on "
-	 "afterwards, and "
-	 "linger waits for it",
-	 1},
-	{"every", OPTION_EVERY, "SECONDS", 0,
-	 "write the profile so far every SECONDS, beside the FILE of -o: heap.svg, then heap.1.svg, "
-	 "heap.2.svg and so on",
-	 2},
-	{"stats", OPTION_STATS, "FILE", 0, "write totals, losses and costs to FILE, as JSON", 2},
-	{"mode", OPTION_MODE, "MODE", 0,
-	 "exact (the default: every event; slows a busy process many times over) or mapping (system calls "
-	 "only)",
-	 3},
-	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
-	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
-	 "more than half, is taken as blocks are seen; what finds no room is counted as dropped",
-	 3},
-	{"verbose", 'v', NULL, 0, "say more on standard error", 4},
-	{},
-};
-
-static const char documentation[] =
-	"Records which Python stacks allocated the memory that is still alive: in a process that runs (-p), "
-	"or in COMMAND, which is started and recorded from its first allocation to its end.\v"
-	"Examples:\n"
-	"  sudo linger record -o heap.svg -- python3 script.py --its-option\n"
-	"  sudo linger record -p 1234 -d 10 -o heap.svg\n"
-	"  sudo linger record -p 1234 -d 10 -f text --domain object\n"
-	"  sudo linger record -p 1234 --mode mapping -o mappings.folded\n"
-	"  sudo linger record -p 1234 -d 10 -o heap.pb.gz\n"
-	"  sudo linger record -p 1234 --every 60 -o heap.pb.gz     (or send it SIGUSR1 at any time)\n"
-	"  sudo linger record -p 1234 -d 5 | flamegraph.pl --color mem > heap.svg\n\n"
-	"Exit status: 0 when a profile was written (also after Ctrl-C or when the process has ended), 1 on "
-	"failure, "
-	"2 when this process, kernel or user cannot be traced, or the usage was wrong. With COMMAND: its own "
-	"exit status, 128+N when signal N ended it; where that is 0 and linger failed, linger's; 127 when "
-	"there "
-	"is no such command, 126 when it cannot be executed.";
-
-static const char arguments_documentation[] = "-p PID\n-o FILE [--] COMMAND [ARGUMENT...]";
-
-static double parse_duration(struct argp_state *state, const char *text)
+static double seconds_now(void)
 {
-	char *end;
-	double value = strtod(text, &end);
+	struct timespec ts;
 
-	if (end == text || *end || !(value > 0) || value > 1e9)
-		argp_error(state, "'%s' is not a number of seconds", text);
-	return value;
-}
-
-static bool parse_mode(struct argp_state *state, const char *text)
-{
-	if (strcmp(text, "exact") && strcmp(text, "mapping"))
-		argp_error(state, "'%s' is no mode; there are exact and mapping", text);
-	return !strcmp(text, "mapping");
-}
-
-static void finish_arguments(struct argp_state *state, struct arguments *args)
-{
-	uint32_t domains = args->output.domains;
-
-	if (!args->recorder.pid && !args->command)
-		argp_error(state, "which process? Give its number with -p, or a command to start");
-	if (args->recorder.pid && args->command)
-		argp_error(state, "either -p or a command: '%s' is too much", args->command[0]);
-	if (args->command && !args->output.path)
-		argp_error(state, "where to? Standard output is the command's own: add -o FILE");
-	if (args->every_s && !args->output.path)
-		argp_error(state, "--every writes a file each time: add -o FILE");
-	if (args->output.path && args->stats_path && !strcmp(args->output.path, args->stats_path))
-		argp_error(state, "the profile and --stats cannot both go to '%s'", args->stats_path);
-	if (args->mapping_mode) {
-		if (domains && domains != 1u << LINGER_DOMAIN_MAPPING)
-			argp_error(state, "--mode mapping records the mapping domain only");
-		domains = 1u << LINGER_DOMAIN_MAPPING;
-	}
-	args->recorder.domains = domains ? domains : CLI_ALL_DOMAINS;
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct arguments *args = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->output;
-		break;
-	case 'p':
-		args->recorder.pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
-		break;
-	case 'd':
-		args->duration_s = parse_duration(state, arg);
-		break;
-	case 'v':
-		args->verbose = true;
-		break;
-	case OPTION_MODE:
-		args->mapping_mode = parse_mode(state, arg);
-		break;
-	case OPTION_EVERY:
-		args->every_s = parse_duration(state, arg);
-		break;
-	case OPTION_STATS:
-		args->stats_path = arg;
-		break;
-	case OPTION_LIVE_MAX:
-		args->recorder.live_max_mib = parse_number(state, arg, 1, 1 << 20, "a number of MiB");
-		break;
-	case ARGP_KEY_ARG:
-		args->command = &state->argv[state->next - 1];
-		args->recorder.at_start = true;
-		state->next = state->argc;
-		break;
-	case ARGP_KEY_END:
-		finish_arguments(state, args);
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-	return 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 /* --- talk -------------------------------------------------------------------------------------------- */
@@ -172,6 +48,10 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 	if (s.reads_by_ptrace)
 		say("this kernel has no BPF memory reader (Linux 5.18); reading with process_vm_readv, which "
 		    "needs the right to ptrace");
+	if (s.raw_error) {
+		say("without the raw domain: %s", s.raw_error->message);
+		say_hint("%s", s.raw_error->hint);
+	}
 	if (!args->verbose)
 		return;
 	say("%s, build id %s", s.python_path, s.build_id[0] ? s.build_id : "none");
@@ -206,32 +86,56 @@ static bool announce_allocator(const struct recorder *recorder, const struct arg
 
 struct status {
 	uint64_t last_events;
-	double last_s;
+	double last_s; /* of the recording */
+	double next_s;
 	bool shown;
 };
+
+static void print_sampled(const struct recorder_summary *s)
+{
+	const struct sampler_totals *t = &s->sampler;
+
+	fprintf(stderr,
+		"\r\033[K%.0f s  %" PRIu64
+		" windows, %.0f ms attached  %s events  cost %.2f %%  samples %" PRIu64 " alive, %" PRIu64
+		" dead, %" PRIu64 " lost",
+		s->elapsed_s, t->windows, t->attached_ns / 1e6,
+		render_count(t->hits, (char[RENDER_NUMBER_BYTES]){}), t->recent_cost * 100,
+		t->verdicts[VERDICT_ALIVE], t->verdicts[VERDICT_FREED], sampler_totals__lost(t));
+}
+
+static void print_exact(struct status *status, const struct recorder_summary *s)
+{
+	uint64_t events = 0, live = 0, dropped = 0;
+	char coverage[32] = "";
+
+	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
+		events += s->totals[domain].counters.seen_allocs + s->totals[domain].counters.seen_frees;
+		dropped += drop__sum(&s->totals[domain].counters);
+	}
+	/* Domains are not added up: the first of those that are recorded stands for all. */
+	live = s->totals[__builtin_ctz(s->domains)].live_bytes;
+	if (s->coverage >= 0)
+		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s->coverage * 100);
+	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s->elapsed_s,
+		render_count((events - status->last_events) / (s->elapsed_s - status->last_s),
+			     (char[RENDER_NUMBER_BYTES]){}),
+		render_bytes(live, (char[RENDER_NUMBER_BYTES]){}), dropped, coverage);
+	status->last_events = events;
+}
 
 static void print_status(struct status *status, const struct recorder *recorder)
 {
 	struct recorder_summary s;
-	uint64_t events = 0, live = 0, dropped = 0;
-	char coverage[32] = "";
 
-	if (recorder__summary(recorder, &s) || s.elapsed_s - status->last_s < 0.5)
+	if (seconds_now() < status->next_s || recorder__summary(recorder, &s))
 		return;
-	for (int domain = 0; domain < LINGER_DOMAINS; domain++) {
-		events += s.totals[domain].counters.seen_allocs + s.totals[domain].counters.seen_frees;
-		dropped += drop__sum(&s.totals[domain].counters);
-	}
-	/* Domains are not added up: the first of those that are recorded stands for all. */
-	live = s.totals[__builtin_ctz(s.domains)].live_bytes;
-	if (s.coverage >= 0)
-		snprintf(coverage, sizeof(coverage), "  coverage %.2f %%", s.coverage * 100);
-	fprintf(stderr, "\r\033[K%.0f s  %s events/s  %s live  %" PRIu64 " dropped%s", s.elapsed_s,
-		render_count((events - status->last_events) / (s.elapsed_s - status->last_s),
-			     (char[RENDER_NUMBER_BYTES]){}),
-		render_bytes(live, (char[RENDER_NUMBER_BYTES]){}), dropped, coverage);
-	status->last_events = events;
+	if (s.sampled)
+		print_sampled(&s);
+	else
+		print_exact(status, &s);
 	status->last_s = s.elapsed_s;
+	status->next_s = seconds_now() + STATUS_S;
 	status->shown = true;
 }
 
@@ -290,14 +194,6 @@ static int write_results(const struct arguments *args, const struct recorder *re
 
 /* --- interim profiles -------------------------------------------------------------------------------- */
 
-static double seconds_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* Profiles that are written while the recording goes on. */
 struct interim {
 	unsigned int n; /* written so far */
@@ -342,8 +238,7 @@ static int write_interim(const struct arguments *args, const struct recorder *re
 }
 
 /* Writes one if it is due. What goes wrong is said; the recording is worth more than this profile. */
-static void take_interim(struct interim *interim, const struct arguments *args,
-			 const struct recorder *recorder)
+static void take_interim(struct interim *interim, const struct arguments *args, struct recorder *recorder)
 {
 	struct error error = {};
 
@@ -355,6 +250,7 @@ static void take_interim(struct interim *interim, const struct arguments *args,
 		say_hint("start the recording with -o FILE");
 		return;
 	}
+	recorder__take_stock(recorder);
 	if (write_interim(args, recorder, ++interim->n, &error))
 		report_error(&error);
 }
@@ -435,9 +331,10 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 			{.fd = recorder__pidfd(recorder), .events = POLLIN},
 		};
 		double left_ms = (end - seconds_now()) * 1000;
+		int wait_ms = recorder__wait_ms(recorder);
 
 		allocator_told = allocator_told || announce_allocator(recorder, args);
-		if (left_ms <= 0 || poll(fds, 2, left_ms < TICK_MS ? (int)left_ms + 1 : TICK_MS) < 0)
+		if (left_ms <= 0 || poll(fds, 2, left_ms < wait_ms ? (int)left_ms + 1 : wait_ms) < 0)
 			break;
 		if (launch)
 			launch__forward(launch, signals);
@@ -501,18 +398,11 @@ static enum exit_status record(const struct arguments *args, struct error *error
 
 int cmd_record(int argc, char **argv)
 {
-	const struct argp_child children[] = {{.argp = &cli_output_argp}, {}};
-	const struct argp argp = {.options = options,
-				  .parser = parse_option,
-				  .args_doc = arguments_documentation,
-				  .doc = documentation,
-				  .children = children};
-	struct arguments args = {.recorder.live_max_mib = DEFAULT_LIVE_MAX_MIB};
+	struct arguments args;
 	struct error error = {};
 	enum exit_status status;
 
-	argv[0] = "linger record";
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &args);
+	record__parse(argc, argv, &args);
 	libbpf_set_print(args.verbose ? print_libbpf : NULL);
 	if (args.command)
 		return record__command(&args);

@@ -10,6 +10,12 @@
 
 /* What `linger record` with -p and with a command have in common. */
 
+enum record_mode {
+	MODE_SAMPLED,
+	MODE_EXACT,
+	MODE_MAPPING,
+};
+
 struct arguments {
 	struct recorder_options recorder;
 	char **command;    /* to start and record; NULL: recorder.pid is */
@@ -18,8 +24,11 @@ struct arguments {
 	double every_s; /* write an interim profile so often; 0: not */
 	const char *stats_path;
 	bool verbose;
-	bool mapping_mode;
+	enum record_mode mode;
 };
+
+/* Ends the program with a sentence when the usage is wrong. */
+void record__parse(int argc, char **argv, struct arguments *ret_args);
 
 /* Whether the files to be written can be. 0 or an error with its sentence. */
 int record__check_outputs(const struct arguments *args, struct error *error);

@@ -37,6 +37,40 @@ static void add_domain_note(struct profile *profile, enum linger_domain domain, 
 				 c->dropped[reason], drop__name(reason), drop__help(reason));
 }
 
+/* What sampled mode saw, and how that becomes what is shown. */
+static void add_sampling_notes(struct profile *profile, const struct recorder_summary *s)
+{
+	const struct sampler_totals *t = &s->sampler;
+	char bytes[RENDER_NUMBER_BYTES];
+
+	add_note(profile,
+		 "sampled: %" PRIu64 " windows, probes attached for %.0f ms, %" PRIu64
+		 " hits; estimated cost %.2f %% of the time, linger's own %.2f s of CPU time included",
+		 t->windows, t->attached_ns / 1e6, t->hits, t->cost * 100, t->tracer_ns / 1e9);
+	add_note(profile,
+		 "sampled: %" PRIu64 " blocks outlived their window: %" PRIu64 " alive, %" PRIu64
+		 " freed, %" PRIu64 " lost (%" PRIu64 " content changed, %" PRIu64 " address reused, %" PRIu64
+		 " pool gone)",
+		 t->samples, t->verdicts[VERDICT_ALIVE], t->verdicts[VERDICT_FREED], sampler_totals__lost(t),
+		 t->verdicts[VERDICT_CHANGED], t->verdicts[VERDICT_REUSED], t->verdicts[VERDICT_GONE]);
+	add_note(profile,
+		 "allocated: what the windows saw, times the process's CPU time since the window before "
+		 "over that in the window without what the probes cost; of a busy process a rough "
+		 "figure");
+	if (s->domains >> LINGER_DOMAIN_RAW & 1)
+		add_note(profile,
+			 "raw: blocks that outlived their window of milliseconds; whether they live on is "
+			 "not known");
+	if (!s->estimate)
+		return;
+	add_note(profile,
+		 "object: live bytes are the growth of the heap's size classes by its own count, %s, shared "
+		 "by the "
+		 "survivors of each; other classes shrank by %s",
+		 render_bytes(estimate__growth(s->estimate).bytes, bytes),
+		 render_bytes(estimate__shrunk(s->estimate).bytes, (char[RENDER_NUMBER_BYTES]){}));
+}
+
 static void add_coverage_note(struct profile *profile, const struct recorder_summary *s)
 {
 	if (s->coverage < 0)
@@ -58,12 +92,14 @@ void record__add_notes(struct profile *profile, const struct recorder_summary *s
 		 : s->target_ended     ? ", until it ended"
 				       : "");
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
-		if (s->domains >> domain & 1)
+		if (s->domains >> domain & 1 && !(s->sampled && domain != LINGER_DOMAIN_MAPPING))
 			add_domain_note(profile, domain, &s->totals[domain]);
+	if (s->sampled)
+		add_sampling_notes(profile, s);
 	if (s->domains >> LINGER_DOMAIN_RAW & 1 && s->raw_plan->leaves_out_new)
 		add_note(profile, "raw: what C++'s operator new of %s gave out is not recorded",
 			 s->raw_allocator->path);
-	if (s->domains >> LINGER_DOMAIN_OBJECT & 1)
+	if (s->domains >> LINGER_DOMAIN_OBJECT & 1 && !s->sampled)
 		add_coverage_note(profile, s);
 }
 
@@ -102,11 +138,16 @@ void record__say_losses(const struct recorder_summary *s)
 {
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		say_domain_losses(linger_domain__name(domain), &s->totals[domain].counters);
+	if (s->sampling_error) {
+		say("no windows any more: %s", s->sampling_error->message);
+		if (s->sampling_error->hint[0])
+			say_hint("%s", s->sampling_error->hint);
+	}
 	if (s->forks)
 		say("the process forked %u %s; its children are not recorded, but were slowed by the same "
 		    "probes",
 		    s->forks, s->forks == 1 ? "time" : "times");
-	if (s->coverage < 0 || s->coverage >= 0.995)
+	if (s->sampled || s->coverage < 0 || s->coverage >= 0.995)
 		return;
 	say("the probes saw only %.1f %% of the allocations", s->coverage * 100);
 	say_hint("please report this build: 'linger doctor -p PID --json' describes it");

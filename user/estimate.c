@@ -355,6 +355,13 @@ static bool same_row(const struct member *a, const struct member *b)
 	return a->sample->stack_id == b->sample->stack_id && a->young == b->young && a->age == b->age;
 }
 
+static int compare_windows(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return (x->sample->window > y->sample->window) - (x->sample->window < y->sample->window);
+}
+
 /* The row that begins with this member; returns the index after its last. */
 static size_t fill_row(const struct maker *maker, const struct stack *stack, size_t i,
 		       struct estimate_row *row)
@@ -373,6 +380,7 @@ static size_t fill_row(const struct maker *maker, const struct stack *stack, siz
 		double blocks = sample->weight * class->scales[GROUPS].of[first->young];
 
 		row->survivors++;
+		row->windows += !row->windows || compare_windows(&stack->members[i - 1], &stack->members[i]);
 		row->blocks += blocks;
 		row->bytes += blocks * class->block_bytes;
 		weight_bytes += sample->weight * class->block_bytes;
@@ -426,13 +434,6 @@ static int make_rows(struct maker *maker)
  * --- samples ----------------------------------------------------------------------------------------------
  */
 
-static int compare_windows(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	return (x->sample->window > y->sample->window) - (x->sample->window < y->sample->window);
-}
-
 static int compare_rows(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
@@ -441,7 +442,9 @@ static int compare_rows(const void *a, const void *b)
 		return x->sample->stack_id < y->sample->stack_id ? -1 : 1;
 	if (x->young != y->young)
 		return x->young - y->young;
-	return (int)x->age - (int)y->age;
+	if (x->age != y->age)
+		return (int)x->age - (int)y->age;
+	return compare_windows(a, b);
 }
 
 static int take_members(struct maker *maker, const struct estimate_sample *samples, uint64_t min_age_ns)

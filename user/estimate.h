@@ -44,6 +44,7 @@ struct estimate_row {
 	enum estimate_age age;
 	bool young;
 	uint64_t survivors;
+	uint64_t windows; /* that saw them allocated */
 	double blocks, bytes;
 	double below_sq, above_sq; /* squares of distances in bytes */
 	uint64_t newest_age_ns;    /* of the stack's youngest survivor, in whatever row */

@@ -26,7 +26,13 @@ enum verdict {
 	VERDICT_REUSED,  /* an object of another type is there */
 	VERDICT_CHANGED, /* too different to be called the same */
 	VERDICT_GONE,    /* no pool of this size class is there any more */
+	VERDICTS,
 };
+
+static inline bool verdict__is_dead(enum verdict verdict)
+{
+	return verdict > VERDICT_UNDECIDED;
+}
 
 struct fingerprint {
 	uint64_t words[FINGERPRINT_WORDS]; /* of the last look */

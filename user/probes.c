@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -24,10 +25,31 @@ int links__add(struct links *links, struct bpf_link *link)
 	return 0;
 }
 
+static void *close_link(void *link)
+{
+	bpf_link__destroy(link);
+	return NULL;
+}
+
+/*
+ * All at once: once the probes of one are out it waits some 40 ms for a grace period of the kernel, and the
+ * target would pay for those of the others meanwhile.
+ */
 void links__close(struct links *links)
 {
-	while (links->n)
-		bpf_link__destroy(links->list[--links->n]);
+	pthread_t threads[MAX_LINKS];
+	size_t n = 0;
+
+	while (links->n) {
+		struct bpf_link *link = links->list[--links->n];
+
+		if (!links->n || pthread_create(&threads[n], NULL, close_link, link))
+			close_link(link);
+		else
+			n++;
+	}
+	while (n)
+		pthread_join(threads[--n], NULL);
 }
 
 static bool holds(const struct links *links, int fd)

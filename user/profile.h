@@ -153,6 +153,11 @@ struct profile_interval profile_sample__interval(const struct profile_sample *sa
 
 enum profile_group profile_sample__group(const struct profile_sample *sample);
 
+/* The root frame's function for a group; min_age_s: below which PROFILE_YOUNG is. */
+#define PROFILE_GROUP_BYTES 64
+const char *profile_group__frame(enum profile_group group, double min_age_s,
+				 char buffer[static PROFILE_GROUP_BYTES]);
+
 /* "inuse_space" and so on; profile_value__parse returns -EINVAL for anything else. */
 const char *profile_value__name(enum profile_value value);
 int profile_value__parse(const char *name, enum profile_value *ret_value);

@@ -23,6 +23,21 @@ struct profile_interval profile_sample__interval(const struct profile_sample *sa
 	};
 }
 
+static const char *const group_frames[PROFILE_GROUPS] = {
+	[PROFILE_TOO_FEW] = "[too few survivors]",
+	[PROFILE_NO_SURVIVOR] = "[no survivor sampled]",
+	[PROFILE_OUTLIVED] = "[outlived its window]",
+};
+
+const char *profile_group__frame(enum profile_group group, double min_age_s,
+				 char buffer[static PROFILE_GROUP_BYTES])
+{
+	if (group != PROFILE_YOUNG)
+		return group_frames[group];
+	snprintf(buffer, PROFILE_GROUP_BYTES, "[younger than %g s]", min_age_s);
+	return buffer;
+}
+
 static bool is_young(const char *name)
 {
 	double seconds;
@@ -33,18 +48,13 @@ static bool is_young(const char *name)
 
 enum profile_group profile_sample__group(const struct profile_sample *sample)
 {
-	static const char *const names[PROFILE_GROUPS] = {
-		[PROFILE_TOO_FEW] = "[too few survivors]",
-		[PROFILE_NO_SURVIVOR] = "[no survivor sampled]",
-		[PROFILE_OUTLIVED] = "[outlived its window]",
-	};
 	const struct profile_frame *root = sample->n_frames ? sample->frames[0] : NULL;
 	int group;
 
 	if (!sample->estimate || !root || root->file)
 		return PROFILE_NO_GROUP;
 	for (group = 0; group < PROFILE_GROUPS; group++)
-		if (names[group] && !strcmp(root->function, names[group]))
+		if (group_frames[group] && !strcmp(root->function, group_frames[group]))
 			return group;
 	return is_young(root->function) ? PROFILE_YOUNG : PROFILE_NO_GROUP;
 }

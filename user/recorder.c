@@ -7,33 +7,20 @@
 #include <time.h>
 
 #include "code_names.h"
+#include "coverage.h"
 #include "kernel.h"
 #include "mappings.h"
 #include "memory_reader.h"
-#include "pools.h"
 #include "probe_plan.h"
 #include "python.h"
+#include "sampled_profile.h"
 #include "session.h"
 #include "target.h"
 
 /* Mapping events are applied this much later than they happened, so that calls that overlap can be sorted. */
 #define MAPPING_DELAY_NS 500000000ull
 
-/* The heap is counted again when the last count was this many times its own duration ago, and not more often
- * than once a second. */
-#define COUNT_PAUSE_FACTOR 50
-#define COUNT_PAUSE_NS 1000000000ull
-#define COUNT_LIMIT_NS 1000000000ull /* a heap that takes longer is not counted */
-
-/*
- * The heap by its own account at one moment, and by ours. Counting takes a while and the target runs on, so
- * our account is the mean of before and after, and half their distance off at most.
- */
-struct heap_count {
-	int64_t blocks;   /* pool headers */
-	int64_t net_seen; /* allocations seen minus frees seen */
-	int64_t slack;
-};
+#define HOUSEKEEPING_NS 200000000ull
 
 struct recorder {
 	uint32_t domains;
@@ -48,9 +35,11 @@ struct recorder {
 	struct session *session;
 	struct code_names *names;
 	struct mappings *mappings;
-	struct heap_count first_count, last_count;
-	bool counted, counted_again;
-	uint64_t next_count_ns;
+	struct coverage coverage; /* exact mode */
+	struct sampler *sampler;  /* sampled mode */
+	struct sampling_options sampling;
+	struct error sampling_error, raw_error;
+	uint64_t housekeeping_ns; /* when it is due */
 	uint64_t started_ns, stopped_ns;
 	double attach_ms, detach_ms;
 	bool target_ended;
@@ -70,79 +59,9 @@ static bool has_domain(const struct recorder *recorder, enum linger_domain domai
 	return recorder->domains >> domain & 1;
 }
 
-/* --- coverage ---------------------------------------------------------------------------------------- */
-
-static int net_seen(const struct recorder *recorder, int64_t *ret_net)
-{
-	struct linger_counters c;
-	int err = session__counters(recorder->session, LINGER_DOMAIN_OBJECT, &c);
-
-	if (!err)
-		*ret_net = c.seen_allocs - c.seen_frees;
-	return err;
-}
-
-static int count_heap(const struct recorder *recorder, struct heap_count *ret_count)
-{
-	struct pool_count pools;
-	int64_t before, after;
-	int err = net_seen(recorder, &before);
-
-	if (!err)
-		err = pools__count(recorder->target, recorder->reader, recorder->python.runtime.pool_bytes,
-				   COUNT_LIMIT_NS, &pools);
-	if (!err)
-		err = net_seen(recorder, &after);
-	if (err)
-		return err;
-	*ret_count = (struct heap_count){
-		.blocks = pools.blocks,
-		.net_seen = (before + after) / 2,
-		.slack = (llabs(after - before) + 1) / 2,
-	};
-	return 0;
-}
-
 static bool has_finalized(const struct recorder *recorder)
 {
 	return session__pools(recorder->session).state->finalized;
-}
-
-static void update_coverage(struct recorder *recorder)
-{
-	uint64_t begin = now_ns(), end, pause;
-	struct heap_count count;
-
-	if (!has_domain(recorder, LINGER_DOMAIN_OBJECT) || !recorder->counted)
-		return;
-	/* Events count no more when the interpreter takes itself down, and the heap shrinks. */
-	if (!count_heap(recorder, &count) && !has_finalized(recorder)) {
-		recorder->last_count = count;
-		recorder->counted_again = true;
-	}
-	end = now_ns();
-	pause = (end - begin) * COUNT_PAUSE_FACTOR;
-	recorder->next_count_ns = end + (pause > COUNT_PAUSE_NS ? pause : COUNT_PAUSE_NS);
-}
-
-/*
- * The share of the allocations that was seen. What was missed shows in the difference between how much the
- * heap grew and how much we saw it grow, apart from what happened while we counted; that is a lower bound of
- * what was missed, and exact where nothing was freed unseen.
- */
-static double coverage(const struct recorder *recorder, uint64_t seen_allocs, int64_t *ret_growth)
-{
-	int64_t growth, seen_growth, missed;
-
-	if (!recorder->counted_again)
-		return -1;
-	growth = recorder->last_count.blocks - recorder->first_count.blocks;
-	seen_growth = recorder->last_count.net_seen - recorder->first_count.net_seen;
-	missed = llabs(growth - seen_growth) - recorder->first_count.slack - recorder->last_count.slack;
-	if (missed < 0)
-		missed = 0;
-	*ret_growth = growth;
-	return missed + seen_allocs ? (double)seen_allocs / (seen_allocs + missed) : 1;
 }
 
 /* --- opening ----------------------------------------------------------------------------------------- */
@@ -177,6 +96,14 @@ static int check_features(struct kernel_features *features, const struct recorde
 			    features->list[FEATURE_TRACEPOINTS].advice);
 		return -EOPNOTSUPP;
 	}
+	if (options->sampled && !features->list[FEATURE_UPROBE_MULTI].present) {
+		error__set(error, -EOPNOTSUPP, "failed to record in windows: this kernel lacks %s (Linux %s)",
+			   features->list[FEATURE_UPROBE_MULTI].name,
+			   features->list[FEATURE_UPROBE_MULTI].since);
+		error__hint(error,
+			    "'--mode exact' records a few seconds without it, '--mode mapping' any time");
+		return -EOPNOTSUPP;
+	}
 	return options->at_start ? kernel__check_gate(features, error) : 0;
 }
 
@@ -200,11 +127,9 @@ static int find_raw_allocator(struct recorder *recorder, const struct recorder_o
 static int make_raw_plan(struct recorder *recorder, const struct recorder_options *options,
 			 struct error *error)
 {
-	int err;
+	int err = kernel__check_returns(&recorder->features, target__has_seccomp_filter(recorder->target),
+					error);
 
-	if (!has_domain(recorder, LINGER_DOMAIN_RAW))
-		return 0;
-	err = kernel__check_returns(&recorder->features, target__has_seccomp_filter(recorder->target), error);
 	if (err)
 		return err;
 	err = find_raw_allocator(recorder, options, error);
@@ -217,6 +142,18 @@ static int make_raw_plan(struct recorder *recorder, const struct recorder_option
 		   recorder->raw_allocator.path, strerror(-err));
 	error__hint(error, "'--domain object,mapping' records without it");
 	return err == -ENOENT ? -EOPNOTSUPP : err;
+}
+
+/* The raw domain, where it is wanted; the others may be worth recording without it. */
+static int plan_raw(struct recorder *recorder, const struct recorder_options *options, struct error *error)
+{
+	int err = has_domain(recorder, LINGER_DOMAIN_RAW) ? make_raw_plan(recorder, options, error) : 0;
+
+	if (!err || !options->raw_may_miss || err == -ESRCH || err == -ENOMEM)
+		return err;
+	recorder->raw_error = *error;
+	recorder->domains &= ~(1u << LINGER_DOMAIN_RAW);
+	return 0;
 }
 
 static int inspect(struct recorder *recorder, const struct recorder_options *options, struct error *error)
@@ -233,7 +170,7 @@ static int inspect(struct recorder *recorder, const struct recorder_options *opt
 		err = python__check_started(&recorder->python, recorder->reader, error);
 	if (!err)
 		err = make_plan(recorder, error);
-	return err ? err : make_raw_plan(recorder, options, error);
+	return err ? err : plan_raw(recorder, options, error);
 }
 
 static int open_session(struct recorder *recorder, const struct recorder_options *options,
@@ -249,6 +186,7 @@ static int open_session(struct recorder *recorder, const struct recorder_options
 		.pid = options->pid,
 		.tgid = memory_reader__tgid(recorder->reader),
 		.mappings = has_domain(recorder, LINGER_DOMAIN_MAPPING),
+		.sampled = options->sampled,
 		.live_max_mib = options->live_max_mib,
 	};
 
@@ -270,13 +208,22 @@ static void update_allocator(struct recorder *recorder)
 		recorder->allocator = python__allocator(&recorder->python, recorder->reader);
 }
 
-/* What the heap holds as the recording begins. Before its start a program holds nothing. */
-static void count_first(struct recorder *recorder, const struct recorder_options *options)
+/* The account of the heap's growth. It begins with the recording. */
+static int begin_account(struct recorder *recorder, const struct recorder_options *options,
+			 struct error *error)
 {
+	if (options->sampled)
+		return sampler__new(&options->sampling, recorder->session, recorder->target, recorder->reader,
+				    &recorder->python.runtime, options->at_start, &recorder->sampler, error);
+	recorder->coverage = (struct coverage){
+		.session = recorder->session,
+		.target = recorder->target,
+		.reader = recorder->reader,
+		.pool_bytes = recorder->python.runtime.pool_bytes,
+	};
 	if (has_domain(recorder, LINGER_DOMAIN_OBJECT))
-		recorder->counted = options->at_start || !count_heap(recorder, &recorder->first_count);
-	/* Many programs are over within a second. */
-	recorder->next_count_ns = options->at_start ? 0 : now_ns() + COUNT_PAUSE_NS;
+		coverage__begin(&recorder->coverage, options->at_start);
+	return 0;
 }
 
 int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
@@ -289,18 +236,21 @@ int recorder__open(const struct recorder_options *options, struct recorder **ret
 	if (!recorder)
 		return error__set(error, -ENOMEM, "failed to record: out of memory");
 	recorder->domains = options->domains;
+	recorder->sampling = options->sampling;
 	recorder->allocator = PYTHON_ALLOCATOR_UNKNOWN;
 	err = inspect(recorder, options, error);
 	if (!err)
 		err = open_session(recorder, options, error);
+	if (!err) {
+		session__start(recorder->session);
+		recorder->started_ns = now_ns();
+		recorder->attach_ms = (recorder->started_ns - begin) / 1e6;
+		err = begin_account(recorder, options, error);
+	}
 	if (err) {
 		recorder__free(recorder);
 		return err;
 	}
-	session__start(recorder->session);
-	recorder->started_ns = now_ns();
-	recorder->attach_ms = (recorder->started_ns - begin) / 1e6;
-	count_first(recorder, options);
 	update_allocator(recorder);
 	*ret_recorder = recorder;
 	return 0;
@@ -310,6 +260,7 @@ void recorder__free(struct recorder *recorder)
 {
 	if (!recorder)
 		return;
+	sampler__free(recorder->sampler);
 	session__free(recorder->session);
 	mappings__free(recorder->mappings);
 	code_names__free(recorder->names);
@@ -352,27 +303,66 @@ static void update_mappings(struct recorder *recorder, uint64_t until_ns)
 	note_error(recorder, mappings__apply(recorder->mappings, until_ns));
 }
 
-bool recorder__tick(struct recorder *recorder)
+static bool has_ended(const struct recorder *recorder)
 {
-	struct session_pools pools = session__pools(recorder->session);
-	uint64_t now = now_ns();
+	return !target__is_alive(recorder->target) || session__pools(recorder->session).state->execed;
+}
 
-	recorder->target_ended = !target__is_alive(recorder->target) || pools.state->execed;
+static void keep_house(struct recorder *recorder, uint64_t now)
+{
 	update_names(recorder); /* the next one takes what this one had no memory for */
 	if (!recorder->target_ended)
 		update_allocator(recorder);
 	update_mappings(recorder, now - MAPPING_DELAY_NS);
-	if (!recorder->target_ended && now >= recorder->next_count_ns)
-		update_coverage(recorder);
+	if (!recorder->target_ended && !recorder->sampler && now >= recorder->coverage.next_ns)
+		coverage__update(&recorder->coverage);
+	recorder->housekeeping_ns = now + HOUSEKEEPING_NS;
+}
+
+/* A window that cannot be opened is the last: what was sampled so far is worth keeping. */
+static void sample(struct recorder *recorder)
+{
+	if (recorder->sampler && !recorder->target_ended && !recorder->sampling_error.message[0])
+		sampler__run(recorder->sampler, &recorder->sampling_error);
+}
+
+int recorder__wait_ms(struct recorder *recorder)
+{
+	uint64_t now = now_ns();
+	int wait_ms = recorder->housekeeping_ns > now ? (recorder->housekeeping_ns - now) / 1000000 + 1 : 0;
+	int sampler_ms = recorder->sampler && !recorder->sampling_error.message[0]
+				 ? sampler__wait_ms(recorder->sampler)
+				 : wait_ms;
+
+	return sampler_ms < wait_ms ? sampler_ms : wait_ms;
+}
+
+bool recorder__tick(struct recorder *recorder)
+{
+	uint64_t now = now_ns();
+
+	recorder->target_ended = has_ended(recorder);
+	sample(recorder);
+	if (recorder->target_ended || now >= recorder->housekeeping_ns)
+		keep_house(recorder, now);
 	return recorder->target_ended;
+}
+
+void recorder__take_stock(struct recorder *recorder)
+{
+	if (recorder->sampler)
+		note_error(recorder, sampler__take_stock(recorder->sampler));
 }
 
 void recorder__stop(struct recorder *recorder)
 {
 	uint64_t begin;
 
-	if (!recorder__tick(recorder))
-		update_coverage(recorder);
+	recorder->target_ended = has_ended(recorder);
+	keep_house(recorder, now_ns());
+	recorder__take_stock(recorder);
+	if (!recorder->sampler && !recorder->target_ended)
+		coverage__update(&recorder->coverage);
 	session__stop(recorder->session);
 	recorder->stopped_ns = begin = now_ns();
 	session__detach(recorder->session);
@@ -399,7 +389,17 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 	summary->target_execed = session__pools(recorder->session).state->execed;
 	summary->target_finalized = has_finalized(recorder);
 	summary->forks = session__pools(recorder->session).state->forked;
+	summary->raw_error = recorder->raw_error.message[0] ? &recorder->raw_error : NULL;
 	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
+}
+
+static void summarize_sampling(const struct recorder *recorder, struct recorder_summary *summary)
+{
+	summary->sampled = true;
+	summary->sampling = recorder->sampling;
+	summary->sampler = sampler__totals(recorder->sampler);
+	summary->estimate = sampler__estimate(recorder->sampler);
+	summary->sampling_error = recorder->sampling_error.message[0] ? &recorder->sampling_error : NULL;
 }
 
 int recorder__summary(const struct recorder *recorder, struct recorder_summary *ret_summary)
@@ -431,8 +431,11 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 		if (err)
 			return err;
 	}
-	summary.coverage = coverage(recorder, summary.totals[LINGER_DOMAIN_OBJECT].counters.seen_allocs,
-				    &summary.heap_growth_blocks);
+	summary.coverage = coverage__share(&recorder->coverage,
+					   summary.totals[LINGER_DOMAIN_OBJECT].counters.seen_allocs,
+					   &summary.heap_growth_blocks);
+	if (recorder->sampler)
+		summarize_sampling(recorder, &summary);
 	*ret_summary = summary;
 	return 0;
 }
@@ -466,6 +469,13 @@ int recorder__profile(const struct recorder *recorder, struct profile *profile)
 	profile__set_time(profile, started_realtime_ns(recorder), end_ns - recorder->started_ns);
 	if (err)
 		return err;
-	return snapshot__profile(recorder->session, recorder->mappings, recorder->names, recorder->domains,
-				 profile);
+	if (!recorder->sampler)
+		return snapshot__profile(recorder->session, recorder->mappings, recorder->names,
+					 recorder->domains, profile);
+	err = sampled_profile__add(recorder->sampler, recorder->session, recorder->names, recorder->domains,
+				   &recorder->sampling, profile);
+	if (err)
+		return err;
+	return snapshot__profile(recorder->session, recorder->mappings, recorder->names,
+				 recorder->domains & 1u << LINGER_DOMAIN_MAPPING, profile);
 }

@@ -10,6 +10,7 @@
 #include "profile.h"
 #include "raw_allocator.h"
 #include "raw_plan.h"
+#include "sampler.h"
 #include "snapshot.h"
 
 /*
@@ -20,10 +21,13 @@ struct recorder;
 
 struct recorder_options {
 	pid_t pid;
-	bool at_start;         /* it waits before its first allocation, opening its C library */
-	int libc_file;         /* that library, if at_start */
-	uint32_t domains;      /* a bit per enum linger_domain */
-	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
+	bool at_start;     /* it waits before its first allocation, opening its C library */
+	int libc_file;     /* that library, if at_start */
+	uint32_t domains;  /* a bit per enum linger_domain */
+	bool raw_may_miss; /* do without the raw domain where it cannot be recorded */
+	bool sampled;      /* objects and raw blocks in windows, by these options: */
+	struct sampling_options sampling;
+	uint32_t live_max_mib; /* exact: room in the live set, as so much of the heap */
 };
 
 /* What there is to say about a recording, apart from its stacks. */
@@ -47,6 +51,13 @@ struct recorder_summary {
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
 	bool target_ended, target_execed, target_finalized;
 	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
+	bool sampled;
+	struct sampling_options sampling;
+	struct sampler_totals sampler;
+	const struct estimate *estimate; /* of the object domain; NULL: none */
+	const struct error
+		*sampling_error;       /* why windows could not be opened any more; NULL: nothing is wrong */
+	const struct error *raw_error; /* why there is no raw domain, which may miss */
 };
 
 /* Whether this kernel and this user can record at all: what recorder__open would say of them. */
@@ -61,9 +72,15 @@ void recorder__free(struct recorder *recorder);
 /* Readable when the target has ended. */
 int recorder__pidfd(const struct recorder *recorder);
 
-/* To be called a few times a second: takes over what would otherwise be lost when the target ends. True: the
+/* How long nothing is to be done, in ms; at most a fifth of a second. */
+int recorder__wait_ms(struct recorder *recorder);
+
+/* To be called when that is over: takes over what would otherwise be lost when the target ends. True: the
  * target has ended or become another program, and the recording with it. */
 bool recorder__tick(struct recorder *recorder);
+
+/* Sampled mode: looks at everything, for the profile of this moment. */
+void recorder__take_stock(struct recorder *recorder);
 
 /* Ends the recording: nothing counts any more, the probes are taken out. */
 void recorder__stop(struct recorder *recorder);

@@ -425,6 +425,11 @@ uint32_t session_pools__n_codes(const struct session_pools *pools)
 	return filled(&pools->state->next_code, MAX_CODES);
 }
 
+enum linger_domain session_pools__domain(const struct session_pools *pools, uint32_t stack_id)
+{
+	return stack_id < LINGER_FIRST_STACK ? stack_id : pools->stacks[stack_id].domain;
+}
+
 static void add_counters(struct linger_counters *sum, const struct linger_counters *part)
 {
 	const __u64 *from = (const __u64 *)part;

@@ -47,6 +47,8 @@ struct session_pools {
 uint32_t session_pools__n_stacks(const struct session_pools *pools);
 uint32_t session_pools__n_codes(const struct session_pools *pools);
 
+enum linger_domain session_pools__domain(const struct session_pools *pools, uint32_t stack_id);
+
 struct session;
 
 /* Loads the programs and attaches them; nothing counts yet. */

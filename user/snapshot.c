@@ -39,18 +39,13 @@ static void mapping_values(const struct mappings *mappings, uint32_t id, uint64_
 
 /* --- totals ------------------------------------------------------------------------------------------ */
 
-static enum linger_domain stack_domain(const struct session_pools *pools, uint32_t id)
-{
-	return id < LINGER_FIRST_STACK ? id : pools->stacks[id].domain;
-}
-
 static void block_totals(const struct session_pools *pools, enum linger_domain domain,
 			 struct domain_totals *totals)
 {
 	for (uint32_t id = 0; id < session_pools__n_stacks(pools); id++) {
 		uint64_t values[PROFILE_VALUES];
 
-		if (stack_domain(pools, id) != domain)
+		if (session_pools__domain(pools, id) != domain)
 			continue;
 		block_values(&pools->stacks[id], values);
 		totals->live_blocks += values[PROFILE_INUSE_OBJECTS];
@@ -99,17 +94,8 @@ static bool is_empty(const uint64_t values[PROFILE_VALUES])
 	return !values[PROFILE_ALLOC_OBJECTS] && !values[PROFILE_INUSE_OBJECTS];
 }
 
-/* A stack as the profile wants it; the strings live as long as this and the code names. */
-struct resolved {
-	char thread[LINGER_THREAD_NAME_BYTES + 1];
-	char native[LINGER_THREAD_NAME_BYTES +
-		    32]; /* what stands for the frames of a thread without Python */
-	struct profile_frame frames[LINGER_MAX_FRAMES + 1]; /* root first */
-	size_t n_frames;
-};
-
 static size_t resolve_frames(const struct session_pools *pools, const struct code_names *names, uint32_t id,
-			     struct profile_frame frames[LINGER_MAX_FRAMES + 1], const char *native)
+			     const char *native, struct profile_frame frames[LINGER_MAX_FRAMES + 1])
 {
 	const struct linger_stack *stack = &pools->stacks[id];
 	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
@@ -130,37 +116,44 @@ static size_t resolve_frames(const struct session_pools *pools, const struct cod
 	return n;
 }
 
-static void resolve(const struct session_pools *pools, const struct code_names *names, uint32_t id,
-		    struct resolved *to)
+int snapshot__add_stack(const struct session *session, const struct code_names *names, uint32_t id,
+			const char *root, const uint64_t values[PROFILE_VALUES],
+			const struct profile_estimate *estimate, struct profile *profile)
 {
-	memcpy(to->thread, pools->stacks[id].thread, LINGER_THREAD_NAME_BYTES);
-	to->thread[LINGER_THREAD_NAME_BYTES] = 0;
-	utf8__repair(to->thread);
-	snprintf(to->native, sizeof(to->native), "[native thread %s]", to->thread);
-	to->n_frames = resolve_frames(pools, names, id, to->frames, to->native);
+	struct session_pools pools = session__pools(session);
+	char thread[LINGER_THREAD_NAME_BYTES + 1] = {};
+	char native[LINGER_THREAD_NAME_BYTES + 32]; /* for the frames of a thread without Python */
+	struct profile_frame frames[LINGER_MAX_FRAMES + 2];
+	size_t n = 0;
+
+	memcpy(thread, pools.stacks[id].thread, LINGER_THREAD_NAME_BYTES);
+	utf8__repair(thread);
+	snprintf(native, sizeof(native), "[native thread %s]", thread);
+	if (root)
+		frames[n++] = (struct profile_frame){.function = root};
+	n += resolve_frames(&pools, names, id, native, frames + n);
+	return profile__add_estimate(profile, session_pools__domain(&pools, id), thread[0] ? thread : NULL,
+				     frames, n, values, estimate);
 }
 
-static int add_stacks(const struct session_pools *pools, const struct mappings *mappings,
+static int add_stacks(const struct session *session, const struct mappings *mappings,
 		      const struct code_names *names, uint32_t domains, struct profile *profile)
 {
-	struct resolved stack;
+	struct session_pools pools = session__pools(session);
 	int err = 0;
 
-	for (uint32_t id = 0; id < session_pools__n_stacks(pools) && !err; id++) {
-		enum linger_domain domain = stack_domain(pools, id);
+	for (uint32_t id = 0; id < session_pools__n_stacks(&pools) && !err; id++) {
+		enum linger_domain domain = session_pools__domain(&pools, id);
 		uint64_t values[PROFILE_VALUES];
 
 		if (domain >= LINGER_DOMAINS || !(domains >> domain & 1))
 			continue;
 		if (domain != LINGER_DOMAIN_MAPPING)
-			block_values(&pools->stacks[id], values);
+			block_values(&pools.stacks[id], values);
 		else
 			mapping_values(mappings, id, values);
-		if (is_empty(values))
-			continue;
-		resolve(pools, names, id, &stack);
-		err = profile__add(profile, domain, stack.thread[0] ? stack.thread : NULL, stack.frames,
-				   stack.n_frames, values);
+		if (!is_empty(values))
+			err = snapshot__add_stack(session, names, id, NULL, values, NULL, profile);
 	}
 	return err;
 }
@@ -192,8 +185,7 @@ static int add_drops(const struct linger_counters *c, enum linger_domain domain,
 int snapshot__profile(const struct session *session, const struct mappings *mappings,
 		      const struct code_names *names, uint32_t domains, struct profile *profile)
 {
-	struct session_pools pools = session__pools(session);
-	int err = add_stacks(&pools, mappings, names, domains, profile);
+	int err = add_stacks(session, mappings, names, domains, profile);
 
 	for (int domain = 0; domain < LINGER_DOMAINS && !err; domain++) {
 		struct linger_counters c;

@@ -209,14 +209,14 @@ def check_identity(stats, profile, value):
 class Recording:
     """`linger record` of one process, from the moment it says that it records until it has written its files."""
 
-    def __init__(self, pid: int, *options: str, domain="object", form="folded", value="inuse_space"):
+    def __init__(self, pid: int, *options: str, domain="object", form="folded", value="inuse_space", mode="exact"):
         self.form, self.value = form, value
         self.folder = tempfile.TemporaryDirectory(prefix="linger-recording-")
         self.output_path = Path(self.folder.name) / "profile"
         self.stats_path = Path(self.folder.name) / "stats.json"
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [str(LINGER), "record", "-p", str(pid), "--domain", domain, "-f", form, "--value", value,
+            [str(LINGER), "record", "-p", str(pid), "--mode", mode, "--domain", domain, "-f", form, "--value", value,
              "-o", str(self.output_path), "--stats", str(self.stats_path), *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.output = self.profile = self.stats = None

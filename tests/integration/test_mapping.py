@@ -35,7 +35,7 @@ def test_mappings_are_counted_exactly(interpreter):
 def test_mapping_mode_needs_no_probe_sites(interpreter):
     with Target(interpreter, "mappings.py") as target:
         target.ask("settle")
-        with Recording(target.pid, "--mode", "mapping", domain="mapping") as recording:
+        with Recording(target.pid, mode="mapping", domain="mapping") as recording:
             truth = json.loads(target.ask("run"))
             recording.stop()
     assert by_function(recording)["whole_kept"] == truth["whole_kept"]

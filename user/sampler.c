@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Sampled mode. Nothing is attached but in windows (window.h); what outlives its window is a sample.
+ *
+ * Whether a sample still lives is read from the heap: often at first and ever more rarely as it ages, at
+ * irregular times. An address is used again at once, by the same kind of object where a program repeats
+ * itself; but one look that finds the block free, or somebody else in it, ends the sample, and an object that
+ * comes and goes does not survive many looks.
+ *
+ * The weight of a sample is how many blocks it stands for. Almost all of a busy target's time in a window is
+ * ours, so time tells nothing about how much of the program's own work the window has seen. CPU time less
+ * what the probes cost does; where that is a small difference of large numbers, the number of hits does. The
+ * weight is the program's own work since the window before, over that in the window.
+ *
+ * What it costs is counted: the hits, the cost of a trap as measured on this machine, the programs' own time
+ * as they take it, and this process's CPU time. The governor decides from that when the next window may
+ * begin.
+ */
+#include "sampler.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "governor.h"
+#include "inspector.h"
+#include "pools.h"
+#include "sample_set.h"
+#include "window.h"
+
+#define MAX_SAMPLES 16384
+
+/* CPython at full speed allocates or frees every 20 (a JSON loop) to 34 ns (a web service). */
+#define NATIVE_HIT_NS 25.0
+#define FIRST_RUN_NS 600.0 /* what a program is taken to need until it has been measured */
+
+#define CENSUS_PAUSE_NS 10000000000ull
+#define CENSUS_PAUSE_FACTOR 500 /* a census may take one five-hundredth of the time */
+#define CENSUS_LIMIT_NS 2000000000ull
+
+/* A sample is looked at again after a third to all of its age, within these bounds. */
+#define FIRST_LOOK_NS 30000000ull
+#define LAST_LOOK_NS 20000000000ull
+#define LOOK_TICK_NS 300000000ull /* looks are gathered for at most so long */
+
+/* What a stack allocated, and of the raw domain what outlived its window. */
+struct stack_sums {
+	uint64_t seen_blocks, seen_bytes; /* the kernel's counters at the end of the last window */
+	struct estimate_amount allocated, outlived;
+};
+
+struct sampler {
+	struct sampling_options options;
+	struct session *session;
+	const struct target *target;
+	struct memory_reader *reader;
+	const struct py_runtime_layout *layout;
+	struct governor governor;
+	struct inspector *inspector;
+	struct window *window;
+	struct sample_set *samples;
+	uint64_t next_look_ns;
+	struct stack_sums *stacks;
+	uint32_t n_stacks;
+	int64_t first_census[ESTIMATE_CLASSES], last_census[ESTIMATE_CLASSES];
+	uint64_t stock_ns;         /* when samples and heap were last looked at as a whole */
+	struct estimate *estimate; /* of that moment; NULL: there was none yet */
+	uint64_t next_census_ns;
+	struct window_reading first, last; /* at the beginning, at the end of the last window */
+	uint64_t first_tracer_ns, last_tracer_ns;
+	double native_ns; /* the program's own work since a window last saw something */
+	double weight;    /* of what the last window saw */
+	double run_ns;    /* what a program takes, on average */
+	double cpu_share; /* CPUs that the target keeps busy of late */
+	double cost_ns;   /* of all windows, to the target */
+	double draw;      /* the random number for the pause that is under way */
+	uint64_t random;
+	struct sampler_totals totals;
+};
+
+/* --- helpers ----------------------------------------------------------------------------------------- */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static uint64_t tracer_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* xorshift64*. */
+static uint64_t next_random(struct sampler *sampler)
+{
+	uint64_t x = sampler->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	sampler->random = x;
+	return x * 0x2545f4914f6cdd1dull;
+}
+
+/* Uniform in [0, 1). */
+static double random_share(struct sampler *sampler)
+{
+	return (next_random(sampler) >> 11) / 9007199254740992.0;
+}
+
+static double smoothed(double before, double value)
+{
+	return before * 0.8 + value * 0.2;
+}
+
+/* --- census ------------------------------------------------------------------------------------------ */
+
+static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
+{
+	struct pool_count count;
+	uint64_t begin = now_ns(), end, pause;
+	int err = pools__count(sampler->target, sampler->reader, sampler->layout->pool_bytes, CENSUS_LIMIT_NS,
+			       &count);
+
+	end = now_ns();
+	pause = (end - begin) * CENSUS_PAUSE_FACTOR;
+	sampler->next_census_ns = end + (pause > CENSUS_PAUSE_NS ? pause : CENSUS_PAUSE_NS);
+	if (err)
+		return err;
+	for (int i = 0; i < ESTIMATE_CLASSES; i++)
+		counts[i] = count.class_blocks[i];
+	return 0;
+}
+
+/* --- what a window tells ----------------------------------------------------------------------------- */
+
+/* What hits between two moments cost the target. It cannot have paid more CPU time than it used. */
+static double hits_cost_ns(const struct sampler *sampler, const struct window_reading *from,
+			   const struct window_reading *to)
+{
+	double cost = (to->hits - from->hits) * sampler->totals.trap_ns +
+		      (double)(to->timed_ns - from->timed_ns) * LINGER_TIMED_RUNS;
+	double used = (double)to->target_ns - from->target_ns;
+
+	return used < 0 ? 0 : cost < used ? cost : used;
+}
+
+/* Makes room for the stacks that the kernel has by now. */
+static int grow_stacks(struct sampler *sampler)
+{
+	struct session_pools pools = session__pools(sampler->session);
+	uint32_t n = session_pools__n_stacks(&pools);
+	struct stack_sums *grown;
+
+	if (n <= sampler->n_stacks)
+		return 0;
+	grown = reallocarray(sampler->stacks, n, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(&grown[sampler->n_stacks], 0, (n - sampler->n_stacks) * sizeof(*grown));
+	sampler->stacks = grown;
+	sampler->n_stacks = n;
+	return 0;
+}
+
+/* Adds what each stack has allocated since the last window. True if any has. */
+static bool add_allocated(struct sampler *sampler)
+{
+	struct session_pools pools = session__pools(sampler->session);
+	bool any = false;
+
+	for (uint32_t id = 0; id < sampler->n_stacks; id++) {
+		struct stack_sums *sums = &sampler->stacks[id];
+		const struct linger_stack *stack = &pools.stacks[id];
+		uint64_t blocks = __atomic_load_n(&stack->alloc_blocks, __ATOMIC_RELAXED);
+		uint64_t bytes = __atomic_load_n(&stack->alloc_bytes, __ATOMIC_RELAXED);
+
+		if (blocks == sums->seen_blocks)
+			continue;
+		sums->allocated.blocks += (blocks - sums->seen_blocks) * sampler->weight;
+		sums->allocated.bytes += (bytes - sums->seen_bytes) * sampler->weight;
+		sums->seen_blocks = blocks;
+		sums->seen_bytes = bytes;
+		any = true;
+	}
+	return any;
+}
+
+/* Raw blocks that outlived their window are counted and not looked at again. */
+static void add_outlived(struct sampler *sampler)
+{
+	size_t n;
+	const struct block_value *blocks = window__raw_blocks(sampler->window, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct estimate_amount *outlived;
+
+		if (blocks[i].stack_id >= sampler->n_stacks)
+			continue;
+		outlived = &sampler->stacks[blocks[i].stack_id].outlived;
+		outlived->blocks += sampler->weight;
+		outlived->bytes += blocks[i].bytes * sampler->weight;
+	}
+}
+
+static void add_samples(struct sampler *sampler, uint64_t birth_ns)
+{
+	size_t n;
+	struct sample *samples = window__objects(sampler->window, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		samples[i].window = sampler->totals.windows;
+		samples[i].birth_ns = birth_ns;
+		samples[i].look_ns = birth_ns + FIRST_LOOK_NS;
+		samples[i].weight = sampler->weight;
+	}
+	sampler->totals.samples += n;
+	sampler->totals.thinned += sample_set__add(sampler->samples, samples, n, next_random(sampler));
+	if (n)
+		sampler->next_look_ns = birth_ns + FIRST_LOOK_NS;
+}
+
+/* The program's own work while the window ran. */
+static double native_work_ns(const struct sampler *sampler, const struct window_times *t)
+{
+	double used = (double)t->held.target_ns - t->begun.target_ns;
+	double by_clock = used - hits_cost_ns(sampler, &t->begun, &t->held);
+	double by_hits = (t->held.hits - t->begun.hits) * NATIVE_HIT_NS;
+
+	return by_clock > by_hits ? by_clock : by_hits;
+}
+
+/* The program's work since a window last saw something, over that in this one; and how busy it is. */
+static void weigh(struct sampler *sampler, const struct window_times *t, double cost_ns)
+{
+	double native_ns = native_work_ns(sampler, t);
+	double work_ns = (double)t->closed.target_ns - sampler->last.target_ns - cost_ns;
+
+	if (work_ns < 0)
+		work_ns = 0;
+	sampler->native_ns += work_ns;
+	sampler->weight = native_ns > 0 ? sampler->native_ns / native_ns : 1;
+	if (sampler->weight < 1)
+		sampler->weight = 1;
+	sampler->cpu_share =
+		smoothed(sampler->cpu_share, work_ns / (t->closed.now_ns - sampler->last.now_ns + 1));
+}
+
+static void account(struct sampler *sampler, const struct window_times *t,
+		    const struct governor_window *granted, double cost_ns)
+{
+	uint64_t tracer = tracer_ns(), hits = t->closed.hits - t->opened.hits;
+	struct governor_spending spending = {
+		.begin_ns = t->opened.now_ns,
+		.end_ns = t->closed.now_ns,
+		.cost_ns = cost_ns + (tracer - sampler->last_tracer_ns),
+		.cut_short = t->cut_short,
+	};
+
+	if (hits > LINGER_TIMED_RUNS)
+		sampler->run_ns =
+			smoothed(sampler->run_ns, (double)(t->closed.timed_ns - t->opened.timed_ns) *
+							  LINGER_TIMED_RUNS / hits);
+	governor__spent(&sampler->governor, granted, &spending);
+	sampler->draw = random_share(sampler);
+	sampler->last = t->closed;
+	sampler->last_tracer_ns = tracer;
+	sampler->cost_ns += cost_ns;
+	sampler->totals.windows++;
+	sampler->totals.hits += hits;
+	sampler->totals.attached_ns += t->closed.now_ns - t->opened.now_ns;
+}
+
+static int run_window(struct sampler *sampler, const struct governor_window *granted, struct error *error)
+{
+	uint64_t max_hits = 1 + granted->cost_ns / (sampler->totals.trap_ns + sampler->run_ns);
+	struct window_times times;
+	double cost_ns;
+	int err = window__run(sampler->window, granted->length_ns, max_hits, &times, error);
+
+	if (!err && grow_stacks(sampler))
+		err = error__set(error, -ENOMEM, "failed to record: out of memory");
+	cost_ns = hits_cost_ns(sampler, &times.opened, &times.closed);
+	weigh(sampler, &times, cost_ns);
+	if (!err && add_allocated(sampler)) {
+		sampler->native_ns = 0;
+		add_outlived(sampler);
+		add_samples(sampler, times.held.now_ns);
+	}
+	account(sampler, &times, granted, cost_ns);
+	return err;
+}
+
+/* --- looking at samples ------------------------------------------------------------------------------ */
+
+static uint64_t look_again_ns(struct sampler *sampler, const struct sample *sample, uint64_t now)
+{
+	uint64_t age = now - sample->birth_ns, pause = age * (1 + 2 * random_share(sampler)) / 3;
+
+	if (sample->block.verdict == VERDICT_UNDECIDED || pause < FIRST_LOOK_NS)
+		pause = FIRST_LOOK_NS;
+	return now + (pause < LAST_LOOK_NS ? pause : LAST_LOOK_NS);
+}
+
+/* Looks at the samples that are due, or at all. */
+static int look(struct sampler *sampler, uint64_t now, bool all)
+{
+	size_t n, n_due = 0;
+	struct sample *samples = sample_set__samples(sampler->samples, &n);
+	struct inspected **due = calloc(n + 1, sizeof(*due));
+	uint64_t gathered_ns;
+	int err;
+
+	if (!due)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (all || samples[i].look_ns <= now)
+			due[n_due++] = &samples[i].block;
+	err = inspector__inspect(sampler->inspector, due, n_due);
+	free(due);
+	if (err)
+		return err;
+	sampler->next_look_ns = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		if (all || samples[i].look_ns <= now)
+			samples[i].look_ns = look_again_ns(sampler, &samples[i], now);
+		if (samples[i].look_ns < sampler->next_look_ns)
+			sampler->next_look_ns = samples[i].look_ns;
+	}
+	/* Each run of the reader costs as much as a hundred samples in it. */
+	gathered_ns = now + FIRST_LOOK_NS + LOOK_TICK_NS * random_share(sampler);
+	if (sampler->next_look_ns < gathered_ns)
+		sampler->next_look_ns = gathered_ns;
+	sample_set__bury(sampler->samples, sampler->totals.verdicts);
+	return 0;
+}
+
+/* --- the module -------------------------------------------------------------------------------------- */
+
+static int start_clocks(struct sampler *sampler, struct error *error)
+{
+	pid_t pid = target__pid(sampler->target);
+	clockid_t target_clock;
+	int err = clock_getcpuclockid(pid, &target_clock);
+
+	if (err)
+		return error__set(error, -err, "failed to read the CPU time of process %d: %s", pid,
+				  strerror(err));
+	err = window__new(sampler->session, sampler->inspector, target_clock, &sampler->window);
+	if (err)
+		return error__set(error, err, "failed to record: out of memory");
+	err = session__trap_ns(sampler->session, &sampler->totals.trap_ns);
+	if (err)
+		return error__set(error, err, "failed to measure what a probe costs: %s", strerror(-err));
+	sampler->first = sampler->last = window__read_clocks(sampler->window);
+	sampler->first_tracer_ns = sampler->last_tracer_ns = tracer_ns();
+	sampler->random = sampler->first.now_ns | 1;
+	return 0;
+}
+
+static int start(struct sampler *sampler, bool at_start, struct error *error)
+{
+	const struct governor_options options = {
+		.overhead = sampler->options.overhead,
+		.window_max_ns = sampler->options.window_max_ns,
+	};
+	int err;
+
+	sampler->samples = sample_set__new(MAX_SAMPLES);
+	if (!sampler->samples ||
+	    inspector__new(sampler->target, sampler->reader, sampler->layout, &sampler->inspector))
+		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	err = start_clocks(sampler, error);
+	if (err)
+		return err;
+	governor__init(&sampler->governor, &options);
+	sampler->run_ns = FIRST_RUN_NS;
+	sampler->cpu_share = 1;
+	sampler->next_look_ns = UINT64_MAX;
+	/* Before its start a program holds nothing. */
+	err = at_start ? 0 : count_heap(sampler, sampler->first_census);
+	if (err)
+		return error__set(error, err, "failed to count the heap of process %d: %s",
+				  target__pid(sampler->target), strerror(-err));
+	memcpy(sampler->last_census, sampler->first_census, sizeof(sampler->last_census));
+	sampler->stock_ns = now_ns();
+	return 0;
+}
+
+int sampler__new(const struct sampling_options *options, struct session *session, const struct target *target,
+		 struct memory_reader *reader, const struct py_runtime_layout *layout, bool at_start,
+		 struct sampler **ret_sampler, struct error *error)
+{
+	struct sampler *sampler = calloc(1, sizeof(*sampler));
+	int err;
+
+	if (!sampler)
+		return error__set(error, -ENOMEM, "failed to record: out of memory");
+	sampler->options = *options;
+	sampler->session = session;
+	sampler->target = target;
+	sampler->reader = reader;
+	sampler->layout = layout;
+	err = start(sampler, at_start, error);
+	if (err) {
+		sampler__free(sampler);
+		return err;
+	}
+	*ret_sampler = sampler;
+	return 0;
+}
+
+void sampler__free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	window__free(sampler->window);
+	inspector__free(sampler->inspector);
+	sample_set__free(sampler->samples);
+	estimate__free(sampler->estimate);
+	free(sampler->stacks);
+	free(sampler);
+}
+
+static struct governor_window next_window(struct sampler *sampler, uint64_t now)
+{
+	return governor__next(&sampler->governor, now, sampler->cpu_share, sampler->draw);
+}
+
+int sampler__wait_ms(struct sampler *sampler)
+{
+	uint64_t now = now_ns(), next = next_window(sampler, now).start_ns;
+
+	if (sampler->next_look_ns < next)
+		next = sampler->next_look_ns;
+	if (next <= now)
+		return 0;
+	return next - now < INT_MAX * 1000000ull ? (next - now) / 1000000 + 1 : INT_MAX;
+}
+
+int sampler__run(struct sampler *sampler, struct error *error)
+{
+	uint64_t now = now_ns();
+	struct governor_window granted = next_window(sampler, now);
+
+	if (now >= sampler->next_look_ns)
+		look(sampler, now, false);
+	if (now >= sampler->next_census_ns)
+		count_heap(sampler, sampler->last_census);
+	return now >= granted.start_ns ? run_window(sampler, &granted, error) : 0;
+}
+
+static struct estimate_sample as_estimate_sample(const struct sampler *sampler, const struct sample *sample)
+{
+	return (struct estimate_sample){
+		.stack_id = sample->stack_id,
+		.window = sample->window,
+		.age_ns = sampler->stock_ns > sample->birth_ns ? sampler->stock_ns - sample->birth_ns : 0,
+		.weight = sample->weight,
+		.size_class = sample->block.bytes / 16 - 1,
+	};
+}
+
+static int make_estimate(struct sampler *sampler, struct estimate **ret_estimate)
+{
+	const struct estimate_options options = {
+		.min_age_ns = sampler->options.older_ns ?: sampler->options.min_age_ns,
+	};
+	int64_t growth[ESTIMATE_CLASSES];
+	struct estimate_sample *samples;
+	size_t n;
+	const struct sample *alive = sample_set__samples(sampler->samples, &n);
+	int err;
+
+	samples = calloc(n + 1, sizeof(*samples));
+	if (!samples)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		samples[i] = as_estimate_sample(sampler, &alive[i]);
+	for (int i = 0; i < ESTIMATE_CLASSES; i++)
+		growth[i] = sampler->last_census[i] - sampler->first_census[i];
+	err = estimate__make(samples, n, growth, &options, ret_estimate);
+	free(samples);
+	return err;
+}
+
+int sampler__take_stock(struct sampler *sampler)
+{
+	struct estimate *estimate;
+	uint64_t now = now_ns();
+	int err;
+
+	/* Once the target is gone, what was known before stands. */
+	if (!look(sampler, now, true))
+		count_heap(sampler, sampler->last_census);
+	sampler->stock_ns = now;
+	err = make_estimate(sampler, &estimate);
+	if (err)
+		return err;
+	estimate__free(sampler->estimate);
+	sampler->estimate = estimate;
+	return 0;
+}
+
+const struct estimate *sampler__estimate(const struct sampler *sampler)
+{
+	return sampler->estimate;
+}
+
+uint64_t sampler_totals__lost(const struct sampler_totals *totals)
+{
+	uint64_t lost = 0;
+
+	for (int verdict = VERDICT_FREED + 1; verdict < VERDICTS; verdict++)
+		lost += totals->verdicts[verdict];
+	return lost;
+}
+
+struct sampler_totals sampler__totals(const struct sampler *sampler)
+{
+	struct sampler_totals totals = sampler->totals;
+	size_t n;
+
+	sample_set__samples(sampler->samples, &n);
+	totals.verdicts[VERDICT_ALIVE] = n;
+	totals.tracer_ns = tracer_ns() - sampler->first_tracer_ns;
+	totals.target_ns = sampler->last.target_ns - sampler->first.target_ns;
+	totals.cost =
+		(sampler->cost_ns + totals.tracer_ns) / (sampler->last.now_ns - sampler->first.now_ns + 1.0);
+	totals.recent_cost = governor__cost(&sampler->governor, now_ns());
+	return totals;
+}
+
+struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id)
+{
+	return stack_id < sampler->n_stacks ? sampler->stacks[stack_id].allocated
+					    : (struct estimate_amount){};
+}
+
+struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id)
+{
+	return stack_id < sampler->n_stacks ? sampler->stacks[stack_id].outlived : (struct estimate_amount){};
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_SAMPLER_H
+#define LINGER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "estimate.h"
+#include "fingerprint.h"
+#include "memory_reader.h"
+#include "session.h"
+#include "target.h"
+
+/*
+ * Sampled mode. Nothing is attached but in windows; what outlives its window is a sample, and whether it
+ * still lives is read from the heap itself afterwards. How much grew is read from the heap as well; the
+ * samples only tell who shares it. See the essay in sampler.c.
+ */
+struct sampler;
+
+struct sampling_options {
+	double overhead;        /* what the recording may cost, a share of the target's time */
+	uint64_t window_max_ns; /* the longest window */
+	uint64_t min_age_ns;    /* what survived for less is told apart */
+	uint64_t older_ns;      /* only what survived for longer; 0: everything */
+};
+
+struct sampler_totals {
+	uint64_t windows;
+	uint64_t attached_ns; /* from before the first probe is put in until after the last is taken out */
+	uint64_t hits;        /* of probes */
+	double cost;          /* share of the target's time, over the whole recording */
+	double recent_cost;   /* over the last ten seconds */
+	double trap_ns;       /* what a hit costs before its program does anything */
+	uint64_t tracer_ns;   /* CPU time of this process */
+	uint64_t target_ns;   /* CPU time of the target up to the end of the last window */
+	uint64_t samples;     /* blocks that outlived their window */
+	uint64_t verdicts[VERDICTS]; /* what became of them */
+	uint64_t thinned;            /* let go of, their weight given to others, when there were too many */
+};
+
+/* Samples of which it is not certain that they were freed. */
+uint64_t sampler_totals__lost(const struct sampler_totals *totals);
+
+/* The session is open. Takes the first census. The pointers stay the caller's. 0 or a negative errno. */
+int sampler__new(const struct sampling_options *options, struct session *session, const struct target *target,
+		 struct memory_reader *reader, const struct py_runtime_layout *layout, bool at_start,
+		 struct sampler **ret_sampler, struct error *error);
+void sampler__free(struct sampler *sampler);
+
+/* How long nothing is to be done, in ms. */
+int sampler__wait_ms(struct sampler *sampler);
+
+/* Does what is due: looks at samples, a census, a window, which takes up to a tenth of a second. 0, or why no
+ * window could be opened. */
+int sampler__run(struct sampler *sampler, struct error *error);
+
+/* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment. 0 or -ENOMEM.
+ */
+int sampler__take_stock(struct sampler *sampler);
+
+struct sampler_totals sampler__totals(const struct sampler *sampler);
+
+/* Who shares the heap's growth, as of the last stock; NULL: none was taken. */
+const struct estimate *sampler__estimate(const struct sampler *sampler);
+
+/* What a stack allocated since the beginning, by the windows' account. */
+struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id);
+
+/* Of those the ones that outlived their window: raw blocks are not looked at again. */
+struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id);
+
+#endif /* LINGER_SAMPLER_H */

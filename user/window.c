@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define POLL_NS 1000000
+#define SETTLE_NS 300000 /* the last block that the window saw is initialised by then */
+#define MAX_BLOCKS 16384 /* of each domain */
+
+struct window {
+	struct session *session;
+	struct inspector *inspector;
+	clockid_t target_clock;
+	struct sample objects[MAX_BLOCKS];
+	const __u64 *slots[MAX_BLOCKS]; /* of the objects: an address that goes from its slot was freed */
+	struct inspected *blocks[MAX_BLOCKS];
+	size_t n_objects;
+	struct block_value raw_blocks[MAX_BLOCKS];
+	size_t n_raw_blocks;
+};
+
+int window__new(struct session *session, struct inspector *inspector, clockid_t target_clock,
+		struct window **ret_window)
+{
+	struct window *window = calloc(1, sizeof(*window));
+
+	if (!window)
+		return -ENOMEM;
+	window->session = session;
+	window->inspector = inspector;
+	window->target_clock = target_clock;
+	*ret_window = window;
+	return 0;
+}
+
+void window__free(struct window *window)
+{
+	free(window);
+}
+
+/* --- clocks ------------------------------------------------------------------------------------------ */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+struct window_reading window__read_clocks(const struct window *window)
+{
+	const struct trace_state *state = session__pools(window->session).state;
+
+	return (struct window_reading){
+		.now_ns = clock_ns(CLOCK_MONOTONIC),
+		.target_ns = clock_ns(window->target_clock),
+		.hits = __atomic_load_n(&state->hits, __ATOMIC_RELAXED),
+		.timed_ns = __atomic_load_n(&state->timed_ns, __ATOMIC_RELAXED),
+	};
+}
+
+static void sleep_ns(long ns)
+{
+	nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
+}
+
+/* Lets the window run until it has been long enough, has had enough hits, or the target is gone. */
+static bool watch(const struct window *window, uint64_t end_ns)
+{
+	while (clock_ns(CLOCK_MONOTONIC) < end_ns && clock_ns(window->target_clock)) {
+		if (session__holds_window(window->session))
+			return true;
+		sleep_ns(POLL_NS);
+	}
+	return false;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------ */
+
+static void take_object(struct window *window, const struct block_value *block, const __u64 *slot,
+			uint64_t address)
+{
+	if (window->n_objects == MAX_BLOCKS)
+		return;
+	window->slots[window->n_objects] = slot;
+	window->objects[window->n_objects++] = (struct sample){
+		.block = {.address = address, .bytes = block->bytes},
+		.stack_id = block->stack_id,
+	};
+}
+
+static void take_raw(struct window *window, const struct block_value *block)
+{
+	if (window->n_raw_blocks < MAX_BLOCKS)
+		window->raw_blocks[window->n_raw_blocks++] = *block;
+}
+
+static void list_blocks(struct window *window)
+{
+	struct session_pools pools = session__pools(window->session);
+	const struct block_bucket *buckets;
+	size_t n;
+
+	buckets = session__window_blocks(window->session, &n);
+	for (size_t i = 0; i < n * LINGER_BUCKET_SLOTS; i++) {
+		const struct block_bucket *bucket = &buckets[i / LINGER_BUCKET_SLOTS];
+		const struct block_value *block = &bucket->blocks[i % LINGER_BUCKET_SLOTS];
+		const __u64 *slot = &bucket->addresses[i % LINGER_BUCKET_SLOTS];
+		uint64_t address = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+
+		if (!address)
+			continue;
+		if (session_pools__domain(&pools, block->stack_id) == LINGER_DOMAIN_OBJECT)
+			take_object(window, block, slot, address);
+		else
+			take_raw(window, block);
+	}
+}
+
+/* Keeps what was not freed while the fingerprints were taken. */
+static void drop_freed(struct window *window)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < window->n_objects; i++)
+		if (__atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
+			window->objects[kept++] = window->objects[i];
+	window->n_objects = kept;
+}
+
+static int take_blocks(struct window *window)
+{
+	int err;
+
+	list_blocks(window);
+	for (size_t i = 0; i < window->n_objects; i++)
+		window->blocks[i] = &window->objects[i].block;
+	err = inspector__take(window->inspector, window->blocks, window->n_objects);
+	drop_freed(window);
+	return err;
+}
+
+struct sample *window__objects(struct window *window, size_t *ret_n)
+{
+	*ret_n = window->n_objects;
+	return window->objects;
+}
+
+const struct block_value *window__raw_blocks(const struct window *window, size_t *ret_n)
+{
+	*ret_n = window->n_raw_blocks;
+	return window->raw_blocks;
+}
+
+/* --- running ----------------------------------------------------------------------------------------- */
+
+int window__run(struct window *window, uint64_t length_ns, uint64_t max_hits, struct window_times *ret_times,
+		struct error *error)
+{
+	struct window_times times = {.opened = window__read_clocks(window)};
+	int err;
+
+	window->n_objects = window->n_raw_blocks = 0;
+	err = session__open_window(window->session, error);
+	times.begun = times.held = window__read_clocks(window);
+	if (!err) {
+		session__begin_window(window->session, max_hits);
+		times.cut_short = watch(window, times.begun.now_ns + length_ns);
+		session__hold_window(window->session);
+		times.held = window__read_clocks(window);
+		sleep_ns(SETTLE_NS);
+		err = take_blocks(window);
+		if (err)
+			error__set(error, err, "failed to read the process's memory");
+	}
+	session__close_window(window->session);
+	times.closed = window__read_clocks(window);
+	*ret_times = times;
+	return err;
+}
