@@ -6,7 +6,8 @@
 #   make unit       unit tests only (no root)
 #   make demo       setup, build, record a small leaking FastAPI service
 #   make bench      ratios measured side by side on this machine
-#   make truth      sampled mode against programs that know what they leak; about two hours
+#   make truth      sampled mode against programs that know what they leak; about two hours, or what
+#                   TRUTH_OPTIONS say (tests/truth/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /*
  * Who shares the growth. Within a size class the old survivors come first. With O and Y the weights of the
@@ -16,18 +15,17 @@
  *
  * How sure that is. What one window sees is one draw, however many blocks are in it: a request allocates a
  * hundred at once. So the windows are dealt into at most GROUPS groups, and the estimate is made again
- * without each of them in turn (delete-a-group jackknife). How much that moves the bytes of a stack is their
+ * without each of them in turn (delete-a-group jackknife). How much that moves the bytes of a row is their
  * variance, over all classes together, because the blocks of one request go together. As a variance says
- * little near the ends of a share (none or all of the stack's classes), it is turned into an effective number
+ * little near the ends of a share (none or all of the row's classes), it is turned into an effective number
  * of samples, never more than there are, and that number into Wilson's interval of the share.
  *
  * Some doubts no sample can settle, and they come on top: by how much the churn's own level moved between the
  * two censuses; whose young survivors are the growth, where they are more than it; and, where the weights
  * contradict the growth by more than their own error, whether other blocks went or came that no window saw.
  *
- * The interval is the stack's. Each row gets the part of the squared distances that it has of the stack's
- * weight, so that adding up the rows gives the interval back. A row alone therefore says how sure the stack
- * is, not how sure its ages are.
+ * Every row has an interval of its own. The rows of a stack are merged by adding the squares of the
+ * distances, which is more than enough: blocks that are wrongly given to one of them are missing in another.
  */
 
 #define GROUPS 32
@@ -54,35 +52,32 @@ struct size_class {
 	double growth; /* blocks, never negative */
 	struct pair groups[GROUPS], all;
 	size_t n_samples, n_windows, last_window;
-	struct pair scales[GROUPS + 1]; /* without each group; the last: with all */
-	bool seen_too_few, seen_too_many;
+	struct pair scales[GROUPS + 1];   /* without each group; the last: with all */
+	bool seen_too_few, seen_too_many; /* blocks: the weights contradict the growth */
 };
 
 struct distances {
 	double below, above;
 };
 
-/* What a stack has in one class. */
+/* What a row has in one class. */
 struct part {
 	const struct size_class *class;
-	struct pair groups[GROUPS], all;
+	double groups[GROUPS], all; /* weights */
 };
 
-struct stack {
+/* The survivors of a row. */
+struct survivors {
 	const struct member *members;
 	size_t n;
 	struct part *parts; /* of maker */
 	unsigned int n_parts;
 	/* The sums over its parts. */
-	double bytes;
-	double exposed_bytes; /* growth of its classes: what it could have at most */
-	size_t n_samples, n_windows;
+	double blocks, bytes;
+	double exposed_bytes;        /* growth of its classes: what it could have at most */
+	size_t n_samples, n_windows; /* of its classes; the windows are those of the class with most */
 	double noise_bytes;
 	struct distances doubt;
-	/* For its rows. */
-	double weight_bytes;
-	uint64_t newest_age_ns;
-	struct distances distances;
 };
 
 struct estimate {
@@ -97,7 +92,7 @@ struct maker {
 	size_t n;
 	unsigned int n_groups;
 	struct size_class classes[ESTIMATE_CLASSES];
-	struct part parts[ESTIMATE_CLASSES]; /* of the stack at hand */
+	struct part parts[ESTIMATE_CLASSES]; /* of the row at hand */
 	struct estimate *estimate;
 };
 
@@ -195,88 +190,84 @@ static double class_noise(const struct size_class *class)
 }
 
 /*
- * --- the interval of a stack ------------------------------------------------------------------------------
+ * --- the interval of a row --------------------------------------------------------------------------------
  */
 
 /* Without one group, or with all (GROUPS). */
-static double part_blocks(const struct maker *maker, const struct part *part, unsigned int group)
+static double part_blocks(const struct maker *maker, const struct survivors *row, const struct part *part,
+			  unsigned int group)
 {
-	const struct pair *scales = &part->class->scales[group];
-	double old = part->all.of[OLD], young = part->all.of[YOUNG];
+	double weight = group < GROUPS ? without(maker, part->all, part->groups[group]) : part->all;
 
-	if (group < GROUPS) {
-		old = without(maker, old, part->groups[group].of[OLD]);
-		young = without(maker, young, part->groups[group].of[YOUNG]);
-	}
-	return old * scales->of[OLD] + young * scales->of[YOUNG];
+	return weight * part->class->scales[group].of[row->members->young];
 }
 
 /* In blocks, what the samples of a class cannot settle. */
-static struct distances part_doubt(const struct part *part)
+static struct distances part_doubt(const struct survivors *row, const struct part *part)
 {
 	const struct size_class *class = part->class;
-	const struct pair *scales = &class->scales[GROUPS];
-	double old = part->all.of[OLD], young = part->all.of[YOUNG], others = class->all.of[YOUNG] - young;
-	double growth = class->all.of[YOUNG] * scales->of[YOUNG];
+	bool young = row->members->young;
+	double scale = class->scales[GROUPS].of[young], blocks = part->all * scale;
 	struct distances doubt = {0};
 
 	if (class->seen_too_few)
-		doubt.below = (old + young) * (scales->of[OLD] - 1);
-	if (class->seen_too_many)
-		doubt.above = old * (1 - scales->of[OLD]);
-	/* The growth among the young could be all of this stack's or all of the others'. */
-	if (scales->of[YOUNG] < 1) {
-		doubt.below += young * scales->of[YOUNG] - fmax(growth - others, 0);
-		doubt.above += fmin(young, growth) - young * scales->of[YOUNG];
+		doubt.below = blocks - part->all;
+	if (class->seen_too_many && !young)
+		doubt.above = part->all - blocks;
+	/* What grew among the young could be all of this row's or all of the others'. */
+	if (young && scale < 1) {
+		double all = class->all.of[YOUNG], growth = all * scale;
+
+		doubt.below = blocks - fmax(growth - (all - part->all), 0);
+		doubt.above = fmin(part->all, growth) - blocks;
 	}
 	return doubt;
 }
 
-static void add_up_parts(const struct maker *maker, struct stack *stack)
+static void add_up_parts(const struct maker *maker, struct survivors *row)
 {
-	for (unsigned int p = 0; p < stack->n_parts; p++) {
-		const struct part *part = &stack->parts[p];
-		const struct size_class *class = part->class;
-		double blocks = part_blocks(maker, part, GROUPS);
-		struct distances doubt = part_doubt(part);
+	for (unsigned int p = 0; p < row->n_parts; p++) {
+		const struct size_class *class = row->parts[p].class;
+		double blocks = part_blocks(maker, row, &row->parts[p], GROUPS);
+		struct distances doubt = part_doubt(row, &row->parts[p]);
 
-		stack->bytes += blocks * class->block_bytes;
-		stack->exposed_bytes += class->growth * class->block_bytes;
-		stack->n_samples += class->n_samples;
-		stack->n_windows = class->n_windows > stack->n_windows ? class->n_windows : stack->n_windows;
+		row->blocks += blocks;
+		row->bytes += blocks * class->block_bytes;
+		row->exposed_bytes += class->growth * class->block_bytes;
+		row->n_samples += class->n_samples;
+		row->n_windows = class->n_windows > row->n_windows ? class->n_windows : row->n_windows;
 		if (class->growth > 0)
-			stack->noise_bytes +=
-				class_noise(class) * blocks / class->growth * class->block_bytes;
-		stack->doubt.below += doubt.below * class->block_bytes;
-		stack->doubt.above += doubt.above * class->block_bytes;
+			row->noise_bytes += class_noise(class) * blocks / class->growth * class->block_bytes;
+		row->doubt.below += doubt.below * class->block_bytes;
+		row->doubt.above += doubt.above * class->block_bytes;
 	}
 }
 
-static double jackknife_variance(const struct maker *maker, const struct stack *stack)
+static double jackknife_variance(const struct maker *maker, const struct survivors *row)
 {
 	double variance = 0;
 
 	for (unsigned int g = 0; g < maker->n_groups; g++) {
-		double change = -stack->bytes;
+		double change = -row->bytes;
 
-		for (unsigned int p = 0; p < stack->n_parts; p++)
+		for (unsigned int p = 0; p < row->n_parts; p++)
 			change +=
-				part_blocks(maker, &stack->parts[p], g) * stack->parts[p].class->block_bytes;
+				row->parts[p].class->block_bytes * part_blocks(maker, row, &row->parts[p], g);
 		variance += change * change;
 	}
 	return variance * (maker->n_groups - 1) / maker->n_groups;
 }
 
-/* How many groups it would take to carry the growth of the stack's classes, if all carried the same. */
-static double effective_groups(const struct maker *maker, const struct stack *stack)
+/* How many groups it would take to carry the growth of the row's classes, if all carried the same. */
+static double effective_groups(const struct maker *maker, const struct survivors *row)
 {
 	double sum = 0, squares = 0;
 
 	for (unsigned int g = 0; g < maker->n_groups; g++) {
 		double bytes = 0;
 
-		for (unsigned int p = 0; p < stack->n_parts; p++) {
-			const struct size_class *class = stack->parts[p].class;
+		for (unsigned int p = 0; p < row->n_parts; p++) {
+			const struct size_class *class = row->parts[p].class;
 			const struct pair *scales = &class->scales[GROUPS];
 
 			bytes += (class->groups[g].of[OLD] * scales->of[OLD] +
@@ -299,29 +290,28 @@ static struct distances wilson(double share, double n_samples, double quantile)
 	return (struct distances){share - fmax(centre - half, 0), fmin(centre + half, 1) - share};
 }
 
-static struct distances share_distances(const struct maker *maker, const struct stack *stack)
+static struct distances share_distances(const struct maker *maker, const struct survivors *row)
 {
-	double share = stack->bytes / stack->exposed_bytes, spread, variance;
+	double share = row->bytes / row->exposed_bytes, spread, variance;
 
-	/* Nothing varies. What would have shown another stack is a window, whatever number of blocks it saw.
-	 */
+	/* Nothing varies. Another row would have shown in a window, not in a block. */
 	if (maker->n_groups < 2 || share < 1e-9 || share > 1 - 1e-9)
-		return wilson(fmin(share, 1), stack->n_windows, NORMAL_QUANTILE);
+		return wilson(fmin(share, 1), row->n_windows, NORMAL_QUANTILE);
 	spread = share * (1 - share);
-	variance = jackknife_variance(maker, stack) / (stack->exposed_bytes * stack->exposed_bytes);
-	return wilson(share, fmin(spread / variance, stack->n_samples),
-		      t_quantile(effective_groups(maker, stack) - 1));
+	variance = jackknife_variance(maker, row) / (row->exposed_bytes * row->exposed_bytes);
+	return wilson(share, fmin(spread / variance, row->n_samples),
+		      t_quantile(effective_groups(maker, row) - 1));
 }
 
-static struct distances stack_distances(const struct maker *maker, const struct stack *stack)
+static struct distances row_distances(const struct maker *maker, const struct survivors *row)
 {
 	struct distances share = {0};
 
-	if (stack->exposed_bytes > 0)
-		share = share_distances(maker, stack);
+	if (row->exposed_bytes > 0)
+		share = share_distances(maker, row);
 	return (struct distances){
-		hypot(share.below * stack->exposed_bytes, stack->noise_bytes) + stack->doubt.below,
-		hypot(share.above * stack->exposed_bytes, stack->noise_bytes) + stack->doubt.above,
+		hypot(share.below * row->exposed_bytes, row->noise_bytes) + row->doubt.below,
+		hypot(share.above * row->exposed_bytes, row->noise_bytes) + row->doubt.above,
 	};
 }
 
@@ -329,30 +319,26 @@ static struct distances stack_distances(const struct maker *maker, const struct 
  * --- rows -------------------------------------------------------------------------------------------------
  */
 
-static void gather_parts(struct maker *maker, struct stack *stack)
-{
-	struct part *parts[ESTIMATE_CLASSES] = {0};
-
-	for (size_t i = 0; i < stack->n; i++) {
-		const struct member *member = &stack->members[i];
-		struct part **part = &parts[member->sample->size_class];
-
-		if (!*part) {
-			*part = &stack->parts[stack->n_parts++];
-			memset(*part, 0, sizeof(**part));
-			(*part)->class = &maker->classes[member->sample->size_class];
-		}
-		(*part)->groups[member->group].of[member->young] += member->sample->weight;
-		(*part)->all.of[member->young] += member->sample->weight;
-		stack->weight_bytes += member->sample->weight * (*part)->class->block_bytes;
-		if (member->sample->age_ns < stack->newest_age_ns)
-			stack->newest_age_ns = member->sample->age_ns;
-	}
-}
-
 static bool same_row(const struct member *a, const struct member *b)
 {
 	return a->sample->stack_id == b->sample->stack_id && a->young == b->young && a->age == b->age;
+}
+
+static void gather_parts(struct maker *maker, struct survivors *row)
+{
+	struct part *parts[ESTIMATE_CLASSES] = {0};
+
+	for (size_t i = 0; i < row->n; i++) {
+		const struct member *member = &row->members[i];
+		struct part **part = &parts[member->sample->size_class];
+
+		if (!*part) {
+			*part = &row->parts[row->n_parts++];
+			**part = (struct part){.class = &maker->classes[member->sample->size_class]};
+		}
+		(*part)->groups[member->group] += member->sample->weight;
+		(*part)->all += member->sample->weight;
+	}
 }
 
 static int compare_windows(const void *a, const void *b)
@@ -362,53 +348,32 @@ static int compare_windows(const void *a, const void *b)
 	return (x->sample->window > y->sample->window) - (x->sample->window < y->sample->window);
 }
 
-/* The row that begins with this member; returns the index after its last. */
-static size_t fill_row(const struct maker *maker, const struct stack *stack, size_t i,
-		       struct estimate_row *row)
+/* The row that begins with this member; returns how many members it has. */
+static size_t make_row(struct maker *maker, size_t first, struct estimate_row *ret_row)
 {
-	const struct member *first = &stack->members[i];
-	const struct distances *distances = &stack->distances;
-	double weight_bytes = 0;
+	struct survivors row = {.members = &maker->members[first], .parts = maker->parts};
+	struct distances distances;
+	uint64_t windows = 0;
 
-	row->stack_id = first->sample->stack_id;
-	row->age = first->age;
-	row->young = first->young;
-	row->newest_age_ns = stack->newest_age_ns;
-	for (; i < stack->n && same_row(first, &stack->members[i]); i++) {
-		const struct estimate_sample *sample = stack->members[i].sample;
-		const struct size_class *class = &maker->classes[sample->size_class];
-		double blocks = sample->weight * class->scales[GROUPS].of[first->young];
-
-		row->survivors++;
-		row->windows += !row->windows || compare_windows(&stack->members[i - 1], &stack->members[i]);
-		row->blocks += blocks;
-		row->bytes += blocks * class->block_bytes;
-		weight_bytes += sample->weight * class->block_bytes;
-	}
-	row->below_sq = distances->below * distances->below * weight_bytes / stack->weight_bytes;
-	row->above_sq = distances->above * distances->above * weight_bytes / stack->weight_bytes;
-	return i;
-}
-
-/* Returns the number of members of the stack that begins with this one. */
-static size_t make_stack_rows(struct maker *maker, size_t first)
-{
-	struct estimate *estimate = maker->estimate;
-	struct stack stack = {
-		.members = &maker->members[first],
-		.parts = maker->parts,
-		.newest_age_ns = UINT64_MAX,
+	while (first + row.n < maker->n && same_row(row.members, &row.members[row.n]))
+		row.n++;
+	for (size_t i = 0; i < row.n; i++)
+		windows += i == 0 || compare_windows(&row.members[i - 1], &row.members[i]);
+	gather_parts(maker, &row);
+	add_up_parts(maker, &row);
+	distances = row_distances(maker, &row);
+	*ret_row = (struct estimate_row){
+		.stack_id = row.members->sample->stack_id,
+		.age = row.members->age,
+		.young = row.members->young,
+		.survivors = row.n,
+		.windows = windows,
+		.blocks = row.blocks,
+		.bytes = row.bytes,
+		.below_sq = distances.below * distances.below,
+		.above_sq = distances.above * distances.above,
 	};
-
-	while (first + stack.n < maker->n &&
-	       stack.members[stack.n].sample->stack_id == stack.members->sample->stack_id)
-		stack.n++;
-	gather_parts(maker, &stack);
-	add_up_parts(maker, &stack);
-	stack.distances = stack_distances(maker, &stack);
-	for (size_t i = 0; i < stack.n;)
-		i = fill_row(maker, &stack, i, &estimate->rows[estimate->n_rows++]);
-	return stack.n;
+	return row.n;
 }
 
 static size_t count_rows(const struct maker *maker)
@@ -420,13 +385,34 @@ static size_t count_rows(const struct maker *maker)
 	return n;
 }
 
+/* All rows of a stack get the age of its youngest survivor. */
+static void set_newest_ages(struct maker *maker)
+{
+	struct estimate_row *rows = maker->estimate->rows;
+	size_t n_rows = maker->estimate->n_rows, r = 0;
+
+	for (size_t i = 0; i < maker->n;) {
+		uint32_t stack_id = maker->members[i].sample->stack_id;
+		uint64_t newest_age_ns = UINT64_MAX;
+
+		for (; i < maker->n && maker->members[i].sample->stack_id == stack_id; i++)
+			if (maker->members[i].sample->age_ns < newest_age_ns)
+				newest_age_ns = maker->members[i].sample->age_ns;
+		for (; r < n_rows && rows[r].stack_id == stack_id; r++)
+			rows[r].newest_age_ns = newest_age_ns;
+	}
+}
+
 static int make_rows(struct maker *maker)
 {
-	maker->estimate->rows = calloc(count_rows(maker) + 1, sizeof(*maker->estimate->rows));
-	if (!maker->estimate->rows)
+	struct estimate *estimate = maker->estimate;
+
+	estimate->rows = calloc(count_rows(maker) + 1, sizeof(*estimate->rows));
+	if (!estimate->rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < maker->n;)
-		i += make_stack_rows(maker, i);
+		i += make_row(maker, i, &estimate->rows[estimate->n_rows++]);
+	set_newest_ages(maker);
 	return 0;
 }
 

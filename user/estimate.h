@@ -36,8 +36,10 @@ struct estimate_options {
 
 /*
  * One stack's survivors of one age band; where min_age_ns divides a band, the young ones have a row of their
- * own. The interval belongs to the stack: the rows of a stack, or of several, add up, and the sum of their
- * bytes is between bytes - sqrt(below_sq), not less than 0, and bytes + sqrt(above_sq) with 95 % confidence.
+ * own. With 95 % confidence the bytes are between bytes - sqrt(below_sq), not less than 0, and bytes +
+ * sqrt(above_sq). This holds for the rows of a stack merged, too, when bytes and squares are added up. It
+ * does not hold where blocks from before the recording went and hide growth, nor for stacks that no window
+ * met.
  */
 struct estimate_row {
 	uint32_t stack_id;

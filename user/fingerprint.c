@@ -187,14 +187,12 @@ bool fingerprint__settle(struct fingerprint *print, const uint64_t *words, const
 	if (type && !was_just_handed_out)
 		return false;
 	print->content = CONTENT_STORAGE;
-	if (!was_just_handed_out)
+	type = was_just_handed_out ? object_in(words, print->n_words, types) : NULL;
+	if (!type)
 		return true;
-	type = object_in(words, print->n_words, types);
-	if (type && counts_references(words[type->object])) {
-		adopt(print, type);
-		fingerprint__roll(print, words);
-	}
-	return true;
+	adopt(print, type);
+	fingerprint__roll(print, words);
+	return counts_references(words[type->object]);
 }
 
 /* --- whether it is still the same -------------------------------------------------------------------- */
@@ -284,10 +282,12 @@ static enum verdict judge_object(const struct fingerprint *print, const uint64_t
 	struct tally tally = {0};
 
 	for (uint32_t i = print->object + OBJECT_CONTENT; i < print->n_words; i++) {
-		/* The number of values that fit comes first and stays. */
-		uint64_t mask = print->inline_word == i ? UINT8_MAX : UINT64_MAX;
-
-		tally_word(&tally, print->words[i] & mask, words[i] & mask);
+		if (i != print->inline_word)
+			tally_word(&tally, print->words[i], words[i]);
+		else if ((uint8_t)print->words[i] == (uint8_t)words[i])
+			tally.same++; /* how many values there is room for; what follows changes */
+		else
+			return VERDICT_CHANGED;
 	}
 	return judge_tally(&tally);
 }

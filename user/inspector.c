@@ -3,8 +3,7 @@
  * An inspection reads in few runs of the memory reader, each for all blocks:
  *   1. the pool headers and the blocks' first bytes;
  *   2. the types that new blocks may have, and the types of these types;
- *   3. for blocks that look alive but whose first word may be a link of the free list: the collector's list,
- *      where it can prove that they are in it, else their whole pools.
+ *   3. for blocks that look alive but whose first word may be a link of the free list: their whole pools.
  * A block whose first word is neither 0 nor an address in its own pool is not on the free list, whatever else
  * changes meanwhile: most need no more than step 1.
  */

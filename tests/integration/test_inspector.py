@@ -106,6 +106,18 @@ def test_looks_in_between_catch_the_others(interpreter):
         assert {kind: len(found) for kind, found in dead.items()} == {kind: len(kinds[kind]) for kind in kinds}
 
 
+def test_busy_target(interpreter):
+    """What is read while it changes makes nobody dead."""
+    with inspecting(interpreter) as (target, inspection):
+        target.ask("busy")
+        undecided = 0
+        for _ in range(100):
+            kept = group(inspection.look(), "kept")
+            assert not not_all(kept, ["alive", "undecided"])
+            undecided += sum(verdicts.count("undecided") for verdicts in kept.values())
+        assert undecided < 10 * sum(map(len, kept.values()))  # one in ten; most often none
+
+
 @pytest.mark.interpreters("system")
 def test_target_that_ends(interpreter):
     with inspecting(interpreter) as (target, inspection):

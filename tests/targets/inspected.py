@@ -3,12 +3,13 @@
 
 `make` builds COUNT objects of each kind in each of three groups and prints `GROUP/KIND ADDRESS...;...`; then
 `collect` runs the collector, `mutate` changes the group `kept` in place, `drop` lets the group `dropped` go, and
-`replace` lets the group `replaced` go and makes others of the same types, which get the same addresses. `churn`
-does that with what it made before.
+`replace` lets the group `replaced` go and makes others of the same types, which get the same addresses; `churn`
+does that with one kind. `busy` starts a thread that makes and drops objects of all kinds.
 """
 import collections
 import gc
 import sys
+import threading
 
 import steps
 
@@ -145,14 +146,14 @@ def drop():
     del GROUPS["dropped"]
 
 
-def replace(group="replaced"):
-    for objects in GROUPS[group].values():
+def replace():
+    for objects in GROUPS["replaced"].values():
         objects[:] = [None] * COUNT
-    build(group, 500)
+    build("replaced", 500)
 
 
 def churn(kind, start):
-    """Others in turn at the addresses of the kind's."""
+    """Drops the kind's objects; makes others unless start is `-`."""
     out = GROUPS["replaced"][kind]
     out[:] = [None] * COUNT
     if start != "-":
@@ -160,7 +161,19 @@ def churn(kind, start):
             out[i] = KINDS[kind](int(start) + i)
 
 
+def keep_busy():
+    """Temporaries of all kinds, in the same pools, and a collector that runs."""
+    while True:
+        for one in KINDS.values():
+            [one(i) for i in range(COUNT)]
+        gc.collect(0)
+
+
+def busy():
+    threading.Thread(target=keep_busy, daemon=True).start()
+
+
 if __name__ == "__main__":
     gc.disable()
-    steps.serve({"make": make, "telling": telling, "mutate": mutate, "refer": refer, "drop": drop,
+    steps.serve({"make": make, "telling": telling, "mutate": mutate, "refer": refer, "drop": drop, "busy": busy,
                  "replace": replace, "churn": churn, "collect": lambda: str(gc.collect())})

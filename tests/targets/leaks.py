@@ -141,7 +141,7 @@ async def notify(number):
 
 
 def spawn(number):
-    TASKS.add(asyncio.get_event_loop().create_task(notify(number), name="task %012d" % number))  # leak: tasks
+    TASKS.add(asyncio.get_running_loop().create_task(notify(number), name="task %012d" % number))  # leak: tasks
 
 
 ERRORS = []
@@ -269,16 +269,26 @@ def directly(work, number):
     work(number)
 
 
-def in_pool(work, number):
-    in_pool.executor.submit(work, number).result()
+@functools.lru_cache(maxsize=None)
+def worker():
+    return ThreadPoolExecutor(1)
+
+
+def in_worker(work, number):
+    worker().submit(work, number).result()
+
+
+@functools.lru_cache(maxsize=None)
+def event_loop():
+    return asyncio.new_event_loop()
 
 
 def in_loop(work, number):
-    """What work starts has run when this returns."""
+    """What the work starts has run when this returns."""
     async def handler():
         work(number)
         await asyncio.sleep(0)
-    in_loop.loop.run_until_complete(handler())
+    event_loop().run_until_complete(handler())
 
 
 class Program:
@@ -287,13 +297,8 @@ class Program:
 
     def prepare(self, duration_s):
         self.duration_s = duration_s
-        if self.within is in_pool:
-            in_pool.executor = ThreadPoolExecutor(1)
-        if self.within is in_loop:
-            in_loop.loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(in_loop.loop)
         gc.disable()
-        pools()
+        pools()  # what it imports and caches is not an item's
         for leak in self.leaks:
             leak.calibrate(self.within)
         if self.collect:
@@ -316,7 +321,7 @@ PROGRAMS = {
     "closure": Program(Leak("closure", closure, period=4)),
     "lru_cache": Program(Leak("lru_cache", unbounded_lru_cache)),
     "class_attribute": Program(Leak("class_attribute", class_attribute)),
-    "thread_local": Program(Leak("thread_local", thread_local, period=1), within=in_pool),
+    "thread_local": Program(Leak("thread_local", thread_local, period=1), within=in_worker),
     "tasks": Program(Leak("tasks", spawn, period=8), within=in_loop),
     "exceptions": Program(Leak("exceptions", HANDLING.send, period=8)),
     "cycle": Program(Leak("cycle", cycle), collect=False),

@@ -8,6 +8,7 @@ from before their first iteration: that checks the programs' own count, and with
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -31,6 +32,7 @@ SECONDS = 60
 EXACT_SECONDS = 5
 EXACT_TOLERANCE = 0.02
 WARM_UP_S = 2
+FAILURES = (AssertionError, ArithmeticError, EOFError, KeyError, OSError, ValueError, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,10 @@ def row_of(verdicts, samplings):
             "%.2f %%" % (100 * statistics.median([sampling["cost"] for sampling in samplings]))]
 
 
+WITHIN = "within %.0f %% (%d survivors or more)" % (100 * judge.WITHIN, judge.MANY_SURVIVORS)
 HEADS = ("program", "interpreter", "right line first", "nothing said to grow", "leak said to grow",
-         "error of the bytes (least, median, most)", "within %.0f %% (%d survivors or more)" % (
-             100 * judge.WITHIN, judge.MANY_SURVIVORS), "interval holds the truth", "survivors", "cost, its own estimate")
+         "error of the bytes (least, median, most)", WITHIN, "interval holds the truth", "survivors",
+         "cost, its own estimate")
 
 
 def bars(verdicts):
@@ -126,8 +129,7 @@ def bars(verdicts):
     estimates = [estimate for verdict in verdicts for estimate in verdict.estimates]
     return (
         ("leaking line first, two in the right order", [v.ranked for v in verdicts if v.estimates], 0.95),
-        ("bytes within %.0f %% where %d samples survived" % (100 * judge.WITHIN, judge.MANY_SURVIVORS),
-         [e.is_within for e in estimates if e.has_many], 1.0),
+        ("bytes " + WITHIN, [e.is_within for e in estimates if e.has_many], 1.0),
         ("95 % interval holds the truth", [e.holds_truth for e in estimates if e.survivors], 0.90),
         ("without a leak: nothing said to grow", [not v.growing_bytes for v in verdicts if not v.estimates], 1.0),
     )
@@ -187,7 +189,8 @@ def report_exact(results):
             difference = own[leak] / true["bytes"] - 1 if true["bytes"] else float("inf")
             all_met = all_met and ranked and abs(difference) <= EXACT_TOLERANCE
             rows.append([run.program, run.interpreter, leak, "%.2f %%" % (100 * true["blocks"] / allocated),
-                         str(true["bytes"]), str(own[leak]), "%+.2f %%" % (100 * difference), "yes" if ranked else "**no**"])
+                         str(true["bytes"]), str(own[leak]), "%+.2f %%" % (100 * difference),
+                         "yes" if ranked else "**no**"])
     print_table(EXACT_HEADS, rows)
     return all_met
 
@@ -213,7 +216,7 @@ def perform(run, options):
     """Its result, or None: a run that fails is told, counted, and does not end the others."""
     try:
         return run_exact(run, options) if options.exact else run_sampled(run, options)
-    except (AssertionError, EOFError, KeyError, OSError, ValueError) as error:
+    except FAILURES as error:
         progress("%s: FAILED: %s: %s" % (run, type(error).__name__, error))
         return None
 
@@ -224,7 +227,7 @@ def parse_options():
     parser.add_argument("--programs", nargs="+", default=PROGRAMS, choices=PROGRAMS)
     parser.add_argument("--interpreters", nargs="+", default=INTERPRETERS, metavar="ID")
     parser.add_argument("--runs", type=int, default=RUNS, help="of each program on %s; once elsewhere" % REPEATED)
-    parser.add_argument("--seconds", type=float, help="of each recording (%d; exact mode: %d)" % (SECONDS, EXACT_SECONDS))
+    parser.add_argument("--seconds", type=float, help="of a recording (%d; exact: %d)" % (SECONDS, EXACT_SECONDS))
     parser.add_argument("-j", "--jobs", type=int, default=1, help="recordings at a time")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what each run found here")
     options = parser.parse_args()
