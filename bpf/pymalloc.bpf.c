@@ -47,7 +47,7 @@ static __always_inline __u32 read_pool(__u64 pool)
 /*
  * The size of a block; 0 if it is not a pymalloc block. A pool gets another size only in the slow path, which
  * then hands out its first block; so what a pool's header said is remembered, as pool + size, and read again
- * (`fresh`) when a block comes from there.
+ * (`fresh`) when a block comes from there. In windows, which do not see the slow path, it is always read.
  */
 static __always_inline __u32 block_bytes(__u64 block, bool fresh)
 {
@@ -108,7 +108,7 @@ static __always_inline void on_site(struct pt_regs *ctx)
 	if (cookie.kind == SITE_PUSH)
 		on_free(address, c);
 	else if (cookie.kind == SITE_POP || address)
-		on_alloc(address, cookie.kind == SITE_SLOW_RESULT, c);
+		on_alloc(address, linger_config.sampled || cookie.kind == SITE_SLOW_RESULT, c);
 }
 
 SEC("uprobe")

@@ -142,14 +142,27 @@ static void print_status(struct status *status, const struct recorder *recorder)
 /* --- results ----------------------------------------------------------------------------------------- */
 
 static int write_stats(const struct arguments *args, const struct recorder_summary *summary,
-		       struct error *error)
+		       const struct profile *profile, struct error *error)
 {
 	struct output *output;
 	int err = output__open(args->stats_path, args->output.force, &output, error);
 
 	if (err)
 		return err;
-	return output__finish(output, stats_json__write(summary, output__stream(output)), error);
+	return output__finish(output, stats_json__write(summary, profile, output__stream(output)), error);
+}
+
+/* What the domains hold and allocated is what the estimates add up to, not what windows happened to see. */
+static void take_estimates(struct recorder_summary *summary, const struct profile *profile)
+{
+	for (int domain = 0; domain < LINGER_DOMAIN_MAPPING; domain++) {
+		struct domain_totals *totals = &summary->totals[domain];
+
+		totals->live_bytes = profile__total(profile, domain, PROFILE_INUSE_SPACE);
+		totals->live_blocks = profile__total(profile, domain, PROFILE_INUSE_OBJECTS);
+		totals->alloc_bytes = profile__total(profile, domain, PROFILE_ALLOC_SPACE);
+		totals->alloc_blocks = profile__total(profile, domain, PROFILE_ALLOC_OBJECTS);
+	}
 }
 
 static int read_profile(const struct recorder *recorder, struct recorder_summary *ret_summary,
@@ -164,6 +177,8 @@ static int read_profile(const struct recorder *recorder, struct recorder_summary
 		profile__free(profile);
 		return error__set(error, err, "failed to read the profile: %s", strerror(-err));
 	}
+	if (ret_summary->sampled)
+		take_estimates(ret_summary, profile);
 	record__add_notes(profile, ret_summary);
 	*ret_profile = profile;
 	return 0;
@@ -179,12 +194,12 @@ static int write_results(const struct arguments *args, const struct recorder *re
 		return err;
 	record__say_losses(&summary);
 	err = cli_output__write(&args->output, profile, error);
-	profile__free(profile);
 	if (args->stats_path) {
 		struct error other;
 
-		stats_err = write_stats(args, &summary, err ? &other : error);
+		stats_err = write_stats(args, &summary, profile, err ? &other : error);
 	}
+	profile__free(profile);
 	if (!err && args->output.path)
 		say("wrote %s", args->output.path);
 	if (args->verbose)

@@ -158,6 +158,13 @@ enum profile_group profile_sample__group(const struct profile_sample *sample);
 const char *profile_group__frame(enum profile_group group, double min_age_s,
 				 char buffer[static PROFILE_GROUP_BYTES]);
 
+/*
+ * Whether a stack that was growing has stopped: it would be unlikely that the windows which saw its survivors
+ * allocated all lie so far back, if they were spread over the whole recording. False where nothing is known.
+ */
+bool profile_estimate__has_stopped(const struct profile_estimate *estimate, double duration_s,
+				   double min_age_s);
+
 /* "inuse_space" and so on; profile_value__parse returns -EINVAL for anything else. */
 const char *profile_value__name(enum profile_value value);
 int profile_value__parse(const char *name, enum profile_value *ret_value);

@@ -7,6 +7,8 @@
 
 #include "profile.h"
 
+#define STOPPED 0.05 /* less likely than this while it grows */
+
 struct profile_interval profile_sample__interval(const struct profile_sample *sample)
 {
 	uint64_t bytes = sample->values[PROFILE_INUSE_SPACE];
@@ -57,6 +59,18 @@ enum profile_group profile_sample__group(const struct profile_sample *sample)
 		if (group_frames[group] && !strcmp(root->function, group_frames[group]))
 			return group;
 	return is_young(root->function) ? PROFILE_YOUNG : PROFILE_NO_GROUP;
+}
+
+bool profile_estimate__has_stopped(const struct profile_estimate *estimate, double duration_s,
+				   double min_age_s)
+{
+	double newest_s = estimate->newest_ms / 1000.0;
+
+	if (estimate->newest_ms == UINT64_MAX || newest_s <= min_age_s)
+		return false;
+	if (newest_s >= duration_s)
+		return true;
+	return pow((duration_s - newest_s) / (duration_s - min_age_s), estimate->windows) < STOPPED;
 }
 
 const char *profile_age__name(enum profile_age age)

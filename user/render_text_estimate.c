@@ -10,7 +10,6 @@
 #include "render.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,6 @@
 #define TOP_STACKS 20
 #define COLUMNS 110
 #define NUMBERS_COLUMNS 72 /* of a row, before the name */
-#define STOPPED 0.05       /* less likely than this while it grows */
 #define TEXT_BYTES 160
 
 /* What one row sums up. */
@@ -54,18 +52,6 @@ static const struct profile_estimate *estimate_of(const struct profile_sample *s
 	return sample->estimate ? sample->estimate : &exact;
 }
 
-static bool has_stopped(const struct table *table, const struct profile_estimate *estimate)
-{
-	double newest_s = estimate->newest_ms / 1000.0;
-
-	if (newest_s <= table->min_age_s)
-		return false;
-	if (newest_s >= table->duration_s)
-		return true;
-	return pow((table->duration_s - newest_s) / (table->duration_s - table->min_age_s),
-		   estimate->windows) < STOPPED;
-}
-
 /* Nothing where it is not known. */
 static void format_growth(const struct table *table, const struct profile_sample *sample,
 			  char text[static TEXT_BYTES])
@@ -74,10 +60,9 @@ static void format_growth(const struct table *table, const struct profile_sample
 	double seconds = estimate->newest_ms / 1000.0;
 
 	text[0] = '\0';
-	if (profile_sample__group(sample) != PROFILE_NO_GROUP || !estimate->windows ||
-	    estimate->newest_ms == UINT64_MAX || !table->duration_s)
+	if (profile_sample__group(sample) != PROFILE_NO_GROUP || !estimate->windows || !table->duration_s)
 		return;
-	if (!has_stopped(table, estimate))
+	if (!profile_estimate__has_stopped(estimate, table->duration_s, table->min_age_s))
 		snprintf(text, TEXT_BYTES, "growing");
 	else if (seconds < 100)
 		snprintf(text, TEXT_BYTES, "stopped %.0f s ago", seconds);

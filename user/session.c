@@ -203,6 +203,18 @@ static int load(struct session *session, const struct session_options *options, 
 
 /* --- attaching --------------------------------------------------------------------------------------- */
 
+/*
+ * Putting a probe in and taking it out stops the processors that run the target for some microseconds. The
+ * slow path has as many sites as all pops and serves one allocation in a hundred; windows do without it, as
+ * those that it serves are no different from their neighbours of the same pool.
+ */
+static bool is_block_site(const struct session *session, const struct probe_site *site)
+{
+	if (site_kind__is_of_interpreter(site->cookie.kind))
+		return false;
+	return !session->sampled || site->cookie.kind != SITE_SLOW_RESULT;
+}
+
 static void plan_objects(struct session *session, const struct session_options *options)
 {
 	struct probe_set *objects = &session->probes[PROBES_OBJECT];
@@ -213,7 +225,7 @@ static void plan_objects(struct session *session, const struct session_options *
 	};
 	session->paths[PROBES_OBJECT] = options->python->path;
 	for (size_t i = 0; i < options->plan->n_sites; i++)
-		if (!site_kind__is_of_interpreter(options->plan->sites[i].cookie.kind))
+		if (is_block_site(session, &options->plan->sites[i]))
 			probe_set__add(objects, options->plan->sites[i].address,
 				       options->plan->sites[i].cookie.value);
 }

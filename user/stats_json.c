@@ -76,16 +76,106 @@ static json_t *make_raw(const struct recorder_summary *summary)
 			 "slow_sites", stepped, "leaves_out_new", plan->leaves_out_new);
 }
 
-int stats_json__write(const struct recorder_summary *summary, FILE *out)
+static json_t *make_samples(const struct sampler_totals *t)
+{
+	return json_pack("{sI sI sI sI sI sI sI}", "taken", (json_int_t)t->samples, "alive",
+			 (json_int_t)t->verdicts[VERDICT_ALIVE], "freed",
+			 (json_int_t)t->verdicts[VERDICT_FREED], "changed",
+			 (json_int_t)t->verdicts[VERDICT_CHANGED], "reused",
+			 (json_int_t)t->verdicts[VERDICT_REUSED], "gone",
+			 (json_int_t)t->verdicts[VERDICT_GONE], "thinned", (json_int_t)t->thinned);
+}
+
+/* What windows there were, and what they cost; null in other modes. */
+static json_t *make_sampling(const struct recorder_summary *summary)
+{
+	const struct sampler_totals *t = &summary->sampler;
+	const struct estimate *estimate = summary->estimate;
+
+	if (!summary->sampled)
+		return json_null();
+	return json_pack(
+		"{sI sf sI sf sf sf sf sf so sf sf sI sI}", "windows", (json_int_t)t->windows, "attached_ms",
+		t->attached_ns / 1e6, "events", (json_int_t)t->hits, "cost", t->cost, "recent_cost",
+		t->recent_cost, "trap_ns", t->trap_ns, "tracer_cpu_s", t->tracer_ns / 1e9, "target_cpu_s",
+		t->target_ns / 1e9, "samples", make_samples(t), "overhead", summary->sampling.overhead,
+		"min_age_s", summary->sampling.min_age_ns / 1e9, "growth_bytes",
+		(json_int_t)(estimate ? estimate__growth(estimate).bytes : 0), "shrunk_bytes",
+		(json_int_t)(estimate ? estimate__shrunk(estimate).bytes : 0));
+}
+
+static json_t *make_frames(const struct profile_sample *sample)
+{
+	bool has_group = profile_sample__group(sample) != PROFILE_NO_GROUP;
+	json_t *frames = json_array();
+
+	for (size_t i = has_group; i < sample->n_frames; i++) {
+		const struct profile_frame *frame = sample->frames[i];
+
+		json_array_append_new(frames, json_pack("{so so si}", "function",
+							stats_json__text(frame->function), "file",
+							stats_json__text(frame->file ?: ""), "line",
+							frame->line));
+	}
+	return frames;
+}
+
+static json_t *make_group(const struct profile_sample *sample)
+{
+	static const char *const names[PROFILE_GROUPS] = {
+		[PROFILE_YOUNG] = "young",
+		[PROFILE_TOO_FEW] = "too_few",
+		[PROFILE_NO_SURVIVOR] = "unsampled",
+		[PROFILE_OUTLIVED] = "outlived_window",
+	};
+	const char *name = names[profile_sample__group(sample)];
+
+	return name ? json_string(name) : json_null();
+}
+
+static json_t *make_stack(const struct recorder_summary *summary, const struct profile_sample *sample)
+{
+	const struct profile_estimate *estimate = sample->estimate;
+	struct profile_interval interval = profile_sample__interval(sample);
+	bool growing = !profile_estimate__has_stopped(estimate, summary->elapsed_s,
+						      summary->sampling.min_age_ns / 1e9);
+
+	return json_pack("{ss so sI sI sI sI sI sI sf sb ss so}", "domain",
+			 linger_domain__name(sample->domain), "frames", make_frames(sample), "inuse_bytes",
+			 (json_int_t)sample->values[PROFILE_INUSE_SPACE], "inuse_blocks",
+			 (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
+			 (json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes,
+			 "survivors", (json_int_t)estimate->survivors, "windows",
+			 (json_int_t)estimate->windows, "newest_s", estimate->newest_ms / 1e3, "growing",
+			 estimate->windows && growing, "age", profile_age__name(estimate->age), "group",
+			 make_group(sample));
+}
+
+/* The estimates, one for each stack and age. */
+static json_t *make_stacks(const struct recorder_summary *summary, const struct profile *profile)
+{
+	json_t *stacks = json_array();
+
+	for (size_t i = 0; i < profile__n_samples(profile); i++) {
+		const struct profile_sample *sample = profile__sample(profile, i);
+
+		if (sample->estimate && sample->values[PROFILE_INUSE_OBJECTS])
+			json_array_append_new(stacks, make_stack(summary, sample));
+	}
+	return stacks;
+}
+
+int stats_json__write(const struct recorder_summary *summary, const struct profile *profile, FILE *out)
 {
 	json_t *coverage = summary->coverage < 0 ? json_null() : json_real(summary->coverage);
 	json_t *stats = json_pack(
-		"{so so s{si si si si} sf sf sf sI si so so}", "domains", make_domains(summary), "coverage",
+		"{so so s{si si si si} sf sf sf sI si so so so so}", "domains", make_domains(summary), "coverage",
 		coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
 		(int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms", summary->attach_ms,
 		"detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s, "kernel_bytes",
 		(json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target",
-		make_target(summary), "raw", make_raw(summary));
+		make_target(summary), "raw", make_raw(summary), "sampling", make_sampling(summary), "stacks",
+		make_stacks(summary, profile));
 	int err;
 
 	if (!stats)

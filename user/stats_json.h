@@ -9,7 +9,7 @@
 #include "recorder.h"
 
 /* The totals, losses and costs of a recording as JSON (linger.8 describes the fields). 0, -ENOMEM, -EIO. */
-int stats_json__write(const struct recorder_summary *summary, FILE *out);
+int stats_json__write(const struct recorder_summary *summary, const struct profile *profile, FILE *out);
 
 /* A path or name of the target: JSON has to be UTF-8, paths need not be. NULL when out of memory. */
 json_t *stats_json__text(const char *text);
