@@ -198,7 +198,10 @@ static void print_text(const struct diagnosis *d)
 	print_features(d);
 	if (d->pid)
 		print_target(d);
-	printf("%s\n", is_fit(d) ? "'linger record' will work." : "'linger record' will not work.");
+	printf("%s\n", !is_fit(d) ? "'linger record' will not work."
+		       : d->features.list[FEATURE_UPROBE_MULTI].present
+			       ? "'linger record' will work."
+			       : "'linger record' will work with '--mode exact' and '--mode mapping'.");
 }
 
 /* --- JSON -------------------------------------------------------------------------------------------- */

@@ -28,8 +28,8 @@ static const struct feature catalogue[FEATURES] = {
 			      "use a newer kernel", .required = true},
 	[FEATURE_ATTACH_COOKIE] = {"attach_cookie", "telling the probe sites apart", "5.15",
 				   "use a newer kernel", .required = true},
-	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", "attaching and detaching hundreds of probes at once", "6.6",
-				  "attaching one by one works too, but detaching is slow"},
+	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", "sampled mode: hundreds of probes in and out at once",
+				  "6.6", "record with '--mode exact' for seconds, or with '--mode mapping'"},
 	[FEATURE_TRACEPOINTS] =
 		{"syscall_tracepoints", "the mapping domain", "4.7",
 		 "use a kernel built with CONFIG_FTRACE_SYSCALLS, and run with CAP_SYS_ADMIN"},

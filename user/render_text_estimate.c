@@ -185,10 +185,22 @@ static void put_allocated(const struct profile_sample *total, FILE *out)
 		total->values[PROFILE_ALLOC_OBJECTS] == 1 ? "block" : "blocks");
 }
 
+static bool is_empty(const struct table *table)
+{
+	return !table->total.sample.values[PROFILE_INUSE_SPACE] &&
+	       !table->total.sample.values[PROFILE_INUSE_OBJECTS] && !table->total.estimate.survivors;
+}
+
 static void put_table(const struct table *table, FILE *out)
 {
 	char name[TEXT_BYTES];
 
+	if (is_empty(table)) {
+		fprintf(out, "%s: nothing that is still alive was sampled\n\n",
+			linger_domain__name(table->domain));
+		put_allocated(&table->total.sample, out);
+		return;
+	}
 	put_title(table, out);
 	fprintf(out, "%10s  %18s  %7s  %9s  %-18s  %s\n", "live", "95 % interval", "share", "survivors",
 		"growth", "where");

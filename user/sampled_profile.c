@@ -136,21 +136,32 @@ static int add_objects(struct builder *b)
 	return err || !estimate || b->options->older_ns ? err : add_unattributed(b, estimate);
 }
 
-static int add_amount(struct builder *b, uint32_t id, enum profile_group group, struct estimate_amount amount,
-		      enum profile_value bytes, enum profile_value blocks)
+static int add_allocated(struct builder *b, uint32_t id)
 {
 	const struct profile_estimate nothing = {.newest_ms = UINT64_MAX};
-	uint64_t values[PROFILE_VALUES] = {};
+	struct estimate_amount amount = sampler__allocated(b->sampler, id);
+	const uint64_t values[PROFILE_VALUES] = {
+		[PROFILE_ALLOC_SPACE] = llround(amount.bytes),
+		[PROFILE_ALLOC_OBJECTS] = llround(amount.blocks),
+	};
 
-	values[bytes] = llround(amount.bytes);
-	values[blocks] = llround(amount.blocks);
-	if (!values[blocks])
-		return 0;
-	return add_stack(b, id, group, values, &nothing);
+	return values[PROFILE_ALLOC_OBJECTS] ? add_stack(b, id, PROFILE_NO_GROUP, values, &nothing) : 0;
+}
+
+static int add_outlived(struct builder *b, uint32_t id)
+{
+	struct profile_estimate estimate = {.newest_ms = UINT64_MAX};
+	struct estimate_amount amount = sampler__outlived(b->sampler, id, &estimate.survivors);
+	const uint64_t values[PROFILE_VALUES] = {
+		[PROFILE_INUSE_SPACE] = llround(amount.bytes),
+		[PROFILE_INUSE_OBJECTS] = llround(amount.blocks),
+	};
+
+	return estimate.survivors ? add_stack(b, id, PROFILE_OUTLIVED, values, &estimate) : 0;
 }
 
 /* What stacks allocated, alive or not, and which raw blocks outlived their window. */
-static int add_allocated(struct builder *b, uint32_t domains)
+static int add_seen(struct builder *b, uint32_t domains)
 {
 	struct session_pools pools = session__pools(b->session);
 	int err = 0;
@@ -158,11 +169,9 @@ static int add_allocated(struct builder *b, uint32_t domains)
 	for (uint32_t id = 0; id < session_pools__n_stacks(&pools) && !err; id++) {
 		if (!(domains >> session_pools__domain(&pools, id) & 1))
 			continue;
-		err = add_amount(b, id, PROFILE_NO_GROUP, sampler__allocated(b->sampler, id),
-				 PROFILE_ALLOC_SPACE, PROFILE_ALLOC_OBJECTS);
+		err = add_allocated(b, id);
 		if (!err)
-			err = add_amount(b, id, PROFILE_OUTLIVED, sampler__outlived(b->sampler, id),
-					 PROFILE_INUSE_SPACE, PROFILE_INUSE_OBJECTS);
+			err = add_outlived(b, id);
 	}
 	return err;
 }
@@ -182,5 +191,5 @@ int sampled_profile__add(const struct sampler *sampler, const struct session *se
 
 	domains &= 1u << LINGER_DOMAIN_OBJECT | 1u << LINGER_DOMAIN_RAW;
 	err = domains >> LINGER_DOMAIN_OBJECT & 1 ? add_objects(&b) : 0;
-	return err ? err : add_allocated(&b, domains);
+	return err ? err : add_seen(&b, domains);
 }

@@ -36,9 +36,13 @@
 #define NATIVE_HIT_NS 25.0
 #define FIRST_RUN_NS 600.0 /* what a program is taken to need until it has been measured */
 
-#define CENSUS_PAUSE_NS 10000000000ull
-#define CENSUS_PAUSE_FACTOR 500 /* a census may take one five-hundredth of the time */
-#define CENSUS_LIMIT_NS 2000000000ull
+/* The heap is counted again after a fifth of the time that has been recorded, within these bounds: what a
+ * target held when it was last counted is all that is known of it once it has ended. */
+#define CENSUS_SHARE 5
+#define CENSUS_MIN_PAUSE_NS 500000000ull
+#define CENSUS_MAX_PAUSE_NS 10000000000ull
+#define CENSUS_PAUSE_FACTOR 500       /* and it may take one five-hundredth of the time */
+#define CENSUS_LIMIT_NS 2000000000ull /* a heap that takes longer cannot be sampled */
 
 /* A sample is looked at again after a third to all of its age, within these bounds. */
 #define FIRST_LOOK_NS 30000000ull
@@ -49,6 +53,7 @@
 struct stack_sums {
 	uint64_t seen_blocks, seen_bytes; /* the kernel's counters at the end of the last window */
 	struct estimate_amount allocated, outlived;
+	uint64_t n_outlived; /* as many blocks were seen */
 };
 
 struct sampler {
@@ -124,6 +129,11 @@ static double smoothed(double before, double value)
 
 /* --- census ------------------------------------------------------------------------------------------ */
 
+static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+	return value < min ? min : value < max ? value : max;
+}
+
 static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
 {
 	struct pool_count count;
@@ -132,8 +142,10 @@ static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
 			       &count);
 
 	end = now_ns();
-	pause = (end - begin) * CENSUS_PAUSE_FACTOR;
-	sampler->next_census_ns = end + (pause > CENSUS_PAUSE_NS ? pause : CENSUS_PAUSE_NS);
+	pause = clamp((end - sampler->first.now_ns) / CENSUS_SHARE, CENSUS_MIN_PAUSE_NS, CENSUS_MAX_PAUSE_NS);
+	if (pause < (end - begin) * CENSUS_PAUSE_FACTOR)
+		pause = (end - begin) * CENSUS_PAUSE_FACTOR;
+	sampler->next_census_ns = end + pause;
 	if (err)
 		return err;
 	for (int i = 0; i < ESTIMATE_CLASSES; i++)
@@ -202,13 +214,13 @@ static void add_outlived(struct sampler *sampler)
 	const struct block_value *blocks = window__raw_blocks(sampler->window, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		struct estimate_amount *outlived;
+		struct stack_sums *sums = &sampler->stacks[blocks[i].stack_id];
 
 		if (blocks[i].stack_id >= sampler->n_stacks)
 			continue;
-		outlived = &sampler->stacks[blocks[i].stack_id].outlived;
-		outlived->blocks += sampler->weight;
-		outlived->bytes += blocks[i].bytes * sampler->weight;
+		sums->outlived.blocks += sampler->weight;
+		sums->outlived.bytes += blocks[i].bytes * sampler->weight;
+		sums->n_outlived++;
 	}
 }
 
@@ -546,7 +558,11 @@ struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_
 					    : (struct estimate_amount){};
 }
 
-struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id)
+struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id,
+					 uint64_t *ret_sampled)
 {
-	return stack_id < sampler->n_stacks ? sampler->stacks[stack_id].outlived : (struct estimate_amount){};
+	if (stack_id >= sampler->n_stacks)
+		return (struct estimate_amount){};
+	*ret_sampled = sampler->stacks[stack_id].n_outlived;
+	return sampler->stacks[stack_id].outlived;
 }

@@ -69,7 +69,10 @@ const struct estimate *sampler__estimate(const struct sampler *sampler);
 /* What a stack allocated since the beginning, by the windows' account. */
 struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id);
 
-/* Of those the ones that outlived their window: raw blocks are not looked at again. */
-struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id);
+/* Of those the ones that outlived their window, and how many were sampled: raw blocks are not looked at
+ * again.
+ */
+struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id,
+					 uint64_t *ret_sampled);
 
 #endif /* LINGER_SAMPLER_H */

@@ -30,7 +30,8 @@ static json_t *make_domain(const struct domain_totals *totals)
 	const struct linger_counters *c = &totals->counters;
 
 	return json_pack(
-		"{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs,
+		"{sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs,
+		"recorded_allocs", (json_int_t)c->recorded_allocs,
 		"seen_frees", (json_int_t)c->seen_frees, "unmatched_frees", (json_int_t)c->unmatched_frees,
 		"missed_frees", (json_int_t)c->missed_frees, "dropped_frees", (json_int_t)c->dropped_frees,
 		"lost_names", (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks",
@@ -94,14 +95,14 @@ static json_t *make_sampling(const struct recorder_summary *summary)
 
 	if (!summary->sampled)
 		return json_null();
-	return json_pack(
-		"{sI sf sI sf sf sf sf sf so sf sf sI sI}", "windows", (json_int_t)t->windows, "attached_ms",
-		t->attached_ns / 1e6, "events", (json_int_t)t->hits, "cost", t->cost, "recent_cost",
-		t->recent_cost, "trap_ns", t->trap_ns, "tracer_cpu_s", t->tracer_ns / 1e9, "target_cpu_s",
-		t->target_ns / 1e9, "samples", make_samples(t), "overhead", summary->sampling.overhead,
-		"min_age_s", summary->sampling.min_age_ns / 1e9, "growth_bytes",
-		(json_int_t)(estimate ? estimate__growth(estimate).bytes : 0), "shrunk_bytes",
-		(json_int_t)(estimate ? estimate__shrunk(estimate).bytes : 0));
+	return json_pack("{sI sf sI sf sf sf sf sf so sf sf sI sI}", "windows", (json_int_t)t->windows,
+			 "attached_ms", t->attached_ns / 1e6, "events", (json_int_t)t->hits, "cost", t->cost,
+			 "recent_cost", t->recent_cost, "trap_ns", t->trap_ns, "tracer_cpu_s",
+			 t->tracer_ns / 1e9, "target_cpu_s", t->target_ns / 1e9, "samples", make_samples(t),
+			 "overhead", summary->sampling.overhead, "min_age_s",
+			 summary->sampling.min_age_ns / 1e9, "growth_bytes",
+			 (json_int_t)(estimate ? estimate__growth(estimate).bytes : 0), "shrunk_bytes",
+			 (json_int_t)(estimate ? estimate__shrunk(estimate).bytes : 0));
 }
 
 static json_t *make_frames(const struct profile_sample *sample)
@@ -112,10 +113,9 @@ static json_t *make_frames(const struct profile_sample *sample)
 	for (size_t i = has_group; i < sample->n_frames; i++) {
 		const struct profile_frame *frame = sample->frames[i];
 
-		json_array_append_new(frames, json_pack("{so so si}", "function",
-							stats_json__text(frame->function), "file",
-							stats_json__text(frame->file ?: ""), "line",
-							frame->line));
+		json_array_append_new(
+			frames, json_pack("{so so si}", "function", stats_json__text(frame->function), "file",
+					  stats_json__text(frame->file ?: ""), "line", frame->line));
 	}
 	return frames;
 }
@@ -140,15 +140,14 @@ static json_t *make_stack(const struct recorder_summary *summary, const struct p
 	bool growing = !profile_estimate__has_stopped(estimate, summary->elapsed_s,
 						      summary->sampling.min_age_ns / 1e9);
 
-	return json_pack("{ss so sI sI sI sI sI sI sf sb ss so}", "domain",
-			 linger_domain__name(sample->domain), "frames", make_frames(sample), "inuse_bytes",
-			 (json_int_t)sample->values[PROFILE_INUSE_SPACE], "inuse_blocks",
-			 (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
-			 (json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes,
-			 "survivors", (json_int_t)estimate->survivors, "windows",
-			 (json_int_t)estimate->windows, "newest_s", estimate->newest_ms / 1e3, "growing",
-			 estimate->windows && growing, "age", profile_age__name(estimate->age), "group",
-			 make_group(sample));
+	return json_pack(
+		"{ss so sI sI sI sI sI sI sf sb ss so}", "domain", linger_domain__name(sample->domain),
+		"frames", make_frames(sample), "inuse_bytes", (json_int_t)sample->values[PROFILE_INUSE_SPACE],
+		"inuse_blocks", (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
+		(json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes, "survivors",
+		(json_int_t)estimate->survivors, "windows", (json_int_t)estimate->windows, "newest_s",
+		estimate->newest_ms / 1e3, "growing", estimate->windows && growing, "age",
+		profile_age__name(estimate->age), "group", make_group(sample));
 }
 
 /* The estimates, one for each stack and age. */
@@ -169,11 +168,11 @@ int stats_json__write(const struct recorder_summary *summary, const struct profi
 {
 	json_t *coverage = summary->coverage < 0 ? json_null() : json_real(summary->coverage);
 	json_t *stats = json_pack(
-		"{so so s{si si si si} sf sf sf sI si so so so so}", "domains", make_domains(summary), "coverage",
-		coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes, "slow",
-		(int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms", summary->attach_ms,
-		"detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s, "kernel_bytes",
-		(json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target",
+		"{so so s{si si si si} sf sf sf sI si so so so so}", "domains", make_domains(summary),
+		"coverage", coverage, "sites", "pop", (int)summary->n_pops, "push", (int)summary->n_pushes,
+		"slow", (int)summary->n_slow, "unlocated", (int)summary->n_unlocated, "attach_ms",
+		summary->attach_ms, "detach_ms", summary->detach_ms, "elapsed_s", summary->elapsed_s,
+		"kernel_bytes", (json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target",
 		make_target(summary), "raw", make_raw(summary), "sampling", make_sampling(summary), "stacks",
 		make_stacks(summary, profile));
 	int err;

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Sampled mode: what holds of every such recording. Whether it names the right line is for `make truth`."""
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from interpreters import SYSTEM_PYTHON
+from linger import LINGER, Recording, Target, frame_of, parse_folded, run_linger, running, wait_until
+
+BUDGET = 20  # per cent: many windows in a short time
+
+
+def recording_of(target, *options, **keywords):
+    return Recording(target.pid, "--overhead", str(BUDGET), *options, mode="sampled", **keywords)
+
+
+def record_leak(target, seconds, *options, **keywords):
+    """A few seconds of a program at work, with the growth of its heap by its own account."""
+    with recording_of(target, *options, **keywords) as recording:
+        target.ask("go")
+        time.sleep(seconds)
+        target.ask("pause")
+        truth = json.loads(target.ask("truth"))
+        recording.stop()
+    return recording, truth
+
+
+def groups_of(recording, domain="object"):
+    return {stack["group"] for stack in recording.stats["stacks"] if stack["domain"] == domain}
+
+
+def holds_line(stack, path, lines):
+    return any(frame["file"] == path and frame["line"] in lines for frame in stack["frames"])
+
+
+# --- the numbers --------------------------------------------------------------------------------------------
+
+@pytest.mark.interpreters("system", "embedded", "bullseye", "trixie", "forky", "musl")
+def test_the_leak_is_found_and_the_total_is_the_growth_of_the_heap(interpreter):
+    with Target(interpreter, "leaks.py", "dict_cache") as target:
+        recording, truth = record_leak(target, 3, "--min-age", "0.5")
+    stats, sampling = recording.stats, recording.stats["sampling"]
+    own = [stack for stack in stats["stacks"] if holds_line(stack, target.path, truth["dict_cache"]["lines"])]
+    assert sum(stack["inuse_bytes"] for stack in stats["stacks"] if stack["domain"] == "object") == \
+        recording["object"]["live_bytes"] == pytest.approx(sampling["growth_bytes"], abs=1)
+    assert sampling["windows"] >= 3 and sampling["events"] > 1000
+    assert sum(stack["inuse_bytes"] for stack in own) == pytest.approx(truth["dict_cache"]["bytes"], rel=0.25)
+    assert all(stack["low_bytes"] <= stack["inuse_bytes"] <= stack["high_bytes"] for stack in own)
+    assert recording.profile.total("object") == recording["object"]["live_bytes"]
+
+
+def test_every_sample_ends_in_one_verdict(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "churn") as target:
+        recording, _ = record_leak(target, 2)
+    samples = recording.stats["sampling"]["samples"]
+    assert samples["taken"] > 0
+    assert samples["taken"] == sum(samples[verdict] for verdict in
+                                   ("alive", "freed", "changed", "reused", "gone", "thinned"))
+
+
+def test_the_budget_is_kept(system_interpreter):
+    """By its own account; whether that is right is for `make bench`."""
+    with Target(system_interpreter, "leaks.py", "churn") as target:
+        with Recording(target.pid, mode="sampled") as recording:
+            target.ask("go")
+            time.sleep(10.5)
+            recording.stop()
+    assert 0 < recording.stats["sampling"]["recent_cost"] <= 0.011
+
+
+def test_raw_blocks_are_said_to_have_outlived_their_window(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        recording, _ = record_leak(target, 2, domain="object,raw")
+    assert groups_of(recording, "raw") <= {"outlived_window"}
+    assert recording["raw"]["alloc_blocks"] > 0
+
+
+# --- ages ---------------------------------------------------------------------------------------------------
+
+def test_young_survivors_are_apart(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        recording, _ = record_leak(target, 2, "--min-age", "60")
+    assert groups_of(recording) <= {"young", "unsampled"} and "young" in groups_of(recording)
+    roots = {frames[0] for frames, _ in recording.profile.stacks["object"]}
+    assert "[younger than 60 s]" in roots
+
+
+def test_only_older_ones_on_request(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        recording, _ = record_leak(target, 2, "--older", "1", form="text")
+        assert None in groups_of(recording) and "young" not in groups_of(recording)
+        assert recording["object"]["live_bytes"] < recording.stats["sampling"]["growth_bytes"]
+        none, _ = record_leak(target, 1, "--older", "60", form="text")
+        assert not none.stats["stacks"] and "nothing that is still alive was sampled" in none.output
+
+
+# --- how it goes on and ends ----------------------------------------------------------------------------------
+
+def test_it_is_the_default_and_profiles_can_be_had_meanwhile(system_interpreter, tmp_path):
+    path = tmp_path / "heap.folded"
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target, running(
+            [str(LINGER), "record", "-p", str(target.pid), "--overhead", str(BUDGET), "-o", str(path)]) as linger:
+        target.ask("go")
+        time.sleep(1.5)
+        linger.send_signal(signal.SIGUSR1)
+        wait_until((tmp_path / "heap.1.folded").exists, "an interim profile")
+        linger.send_signal(signal.SIGINT)
+        assert linger.wait(20) == 0
+    first, last = (parse_folded(name.read_text()).total("object") for name in (tmp_path / "heap.1.folded", path))
+    assert 0 < first <= last
+
+
+def test_what_was_known_of_a_target_that_ends_is_kept(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        with recording_of(target) as recording:
+            target.ask("go")
+            time.sleep(3)
+            os.kill(target.pid, signal.SIGKILL)
+            recording.finish()
+        target.process.wait()
+    assert recording["object"]["live_bytes"] > 0 and recording.stats["sampling"]["samples"]["alive"] > 0
+
+
+def test_a_command_from_its_start(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import time\nkept = []\nend = time.monotonic() + 3\n"
+                      "while time.monotonic() < end:\n    kept.append('a string that is kept %d' % len(kept))\n")
+    path = tmp_path / "heap.folded"
+    run = run_linger("record", "--overhead", BUDGET, "-o", path, SYSTEM_PYTHON, script)
+    assert run.returncode == 0, run.stderr
+    totals = parse_folded(path.read_text())
+    leaves = totals.by_leaf("object")
+    line = sum(size for frame, size in leaves.items() if frame.line == 5)
+    assert line > 0.5 * totals.total("object") > 0
+
+
+def test_an_idle_target_costs_next_to_nothing(system_interpreter):
+    with Target(system_interpreter, "ending.py") as target:
+        with Recording(target.pid, mode="sampled") as recording:
+            time.sleep(2)
+            recording.stop()
+    sampling = recording.stats["sampling"]
+    assert sampling["windows"] >= 1 and sampling["events"] < 100
+    assert recording["object"]["live_bytes"] <= 4096
+
+
+def test_kernels_without_uprobe_multi_are_told_what_to_do(system_interpreter, monkeypatch):
+    monkeypatch.setenv("LINGER_WITHOUT", "uprobe_multi")
+    with Target(system_interpreter, "ending.py") as target:
+        refused = run_linger("record", "-p", target.pid, "-d", "1")
+        assert refused.returncode == 2
+        assert "this kernel lacks uprobe_multi" in refused.stderr and "--mode exact" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [("--overhead", "0"), ("--overhead", "101"), ("--overhead", "x"),
+                                     ("--window-max", "0"), ("--min-age", "-1"), ("--older", "y")])
+def test_bad_options_are_refused(options):
+    run = run_linger("record", "-p", "1", *options)
+    assert run.returncode == 2 and "is not a" in run.stderr
