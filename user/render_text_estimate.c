@@ -60,7 +60,8 @@ static void format_growth(const struct table *table, const struct profile_sample
 	double seconds = estimate->newest_ms / 1000.0;
 
 	text[0] = '\0';
-	if (profile_sample__group(sample) != PROFILE_NO_GROUP || !estimate->windows || !table->duration_s)
+	if (profile_sample__group(sample) != PROFILE_NO_GROUP || !estimate->windows ||
+	    estimate->newest_ms == UINT64_MAX || !table->duration_s)
 		return;
 	if (!profile_estimate__has_stopped(estimate, table->duration_s, table->min_age_s))
 		snprintf(text, TEXT_BYTES, "growing");
@@ -91,6 +92,9 @@ static const char *format_interval(const struct profile_sample *sample, char tex
 {
 	struct profile_interval interval = profile_sample__interval(sample);
 
+	/* No sample is that sure: nobody has said how far this may be off. */
+	if (interval.low_bytes == interval.high_bytes)
+		return "";
 	return render_byte_range(interval.low_bytes, interval.high_bytes, text);
 }
 

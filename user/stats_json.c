@@ -29,16 +29,16 @@ static json_t *make_domain(const struct domain_totals *totals)
 {
 	const struct linger_counters *c = &totals->counters;
 
-	return json_pack(
-		"{sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs", (json_int_t)c->seen_allocs,
-		"recorded_allocs", (json_int_t)c->recorded_allocs,
-		"seen_frees", (json_int_t)c->seen_frees, "unmatched_frees", (json_int_t)c->unmatched_frees,
-		"missed_frees", (json_int_t)c->missed_frees, "dropped_frees", (json_int_t)c->dropped_frees,
-		"lost_names", (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks",
-		(json_int_t)totals->live_blocks, "live_bytes", (json_int_t)totals->live_bytes, "alloc_blocks",
-		(json_int_t)totals->alloc_blocks, "alloc_bytes", (json_int_t)totals->alloc_bytes,
-		"lost_stacks", (json_int_t)c->lost_stacks, "filtered", (json_int_t)c->filtered, "dropped",
-		make_dropped(c));
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "seen_allocs",
+			 (json_int_t)c->seen_allocs, "recorded_allocs", (json_int_t)c->recorded_allocs,
+			 "seen_frees", (json_int_t)c->seen_frees, "unmatched_frees",
+			 (json_int_t)c->unmatched_frees, "missed_frees", (json_int_t)c->missed_frees,
+			 "dropped_frees", (json_int_t)c->dropped_frees, "lost_names",
+			 (json_int_t)c->lost_names, "skipped", (json_int_t)c->skipped, "live_blocks",
+			 (json_int_t)totals->live_blocks, "live_bytes", (json_int_t)totals->live_bytes,
+			 "alloc_blocks", (json_int_t)totals->alloc_blocks, "alloc_bytes",
+			 (json_int_t)totals->alloc_bytes, "lost_stacks", (json_int_t)c->lost_stacks,
+			 "filtered", (json_int_t)c->filtered, "dropped", make_dropped(c));
 }
 
 static json_t *make_domains(const struct recorder_summary *summary)

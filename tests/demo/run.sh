@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Starts a small leaking web service under load, records its heap with build/linger, prints the top table and
-# the path of the flame graph. Root. SECONDS_RECORDED (10), OUT (build/demo) and LINGER (build/linger) may be
+# the path of the flame graph. Root. SECONDS_RECORDED (30), OUT (build/demo) and LINGER (build/linger) may be
 # set.
 set -eu
 
 cd "$(dirname "$0")/../.."
 out=${OUT:-build/demo}
-seconds=${SECONDS_RECORDED:-10}
+seconds=${SECONDS_RECORDED:-30}
 linger=${LINGER:-build/linger}
 service_pid=
 load_pid=
