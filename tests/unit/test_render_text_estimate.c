@@ -66,7 +66,7 @@ static void test_table(void **state)
 		"   4.0 MiB       3.5 - 4.5 MiB   99.9 %         80  growing             put "
 		"(/srv/cache.py:17)\n"
 		"    40,000 blocks, age 10s-1min 25 %, 1-10min 75 %\n"
-		"    1000 B       1000 - 1000 B    0.0 %          9  stopped 5 min ago   main "
+		"    1000 B                        0.0 %          9  stopped 5 min ago   main "
 		"(/srv/main.py:3)\n"
 		"         1 block, age 1-10min                                             via loads "
 		"(\xe2\x80\xa6/python3.11/json/x.py:9)\n"
@@ -97,7 +97,7 @@ static void test_raw_blocks_outlived_their_window(void **state)
 		     {"[outlived its window]"}, main_frame);
 	assert_shown(profile, PROFILE_INUSE_OBJECTS,
 		     "raw: largest stacks by blocks allocated and still alive at the end of their window, "
-		     "estimated from 1 survivor\n" HEAD "   4.0 KiB       4.0 - 4.0 KiB  100.0 %          1  "
+		     "estimated from 1 survivor\n" HEAD "   4.0 KiB                      100.0 %          1  "
 		     "                    main (/srv/main.py:3)\n"
 		     "         1 block\n"
 		     "   4.0 KiB                      100.0 %          1                      total\n"
