@@ -159,6 +159,8 @@ int probe_set__attach_singly(const struct probe_set *set, pid_t pid, struct link
 	char path[64];
 	int err = set->err;
 
+	if (err || !set->n)
+		return err;
 	probe_path(set, path);
 	for (size_t i = 0; i < set->n && !err; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = set->cookies[i], .retprobe = set->returns);

@@ -130,7 +130,7 @@ static void choose_programs(struct trace_bpf *skeleton, const struct session_opt
 	}
 	bpf_program__set_autoload(skeleton->progs.mapping_enter, options->mappings);
 	bpf_program__set_autoload(skeleton->progs.mapping_exit, options->mappings);
-	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_pops);
+	bpf_program__set_autoload(skeleton->progs.pymalloc_site, options->plan->n_pushes);
 	bpf_program__set_autoload(skeleton->progs.raw_entry, options->raw_plan);
 	bpf_program__set_autoload(skeleton->progs.raw_return, options->raw_plan);
 }
@@ -206,13 +206,15 @@ static int load(struct session *session, const struct session_options *options, 
 /*
  * Putting a probe in and taking it out stops the processors that run the target for some microseconds. The
  * slow path has as many sites as all pops and serves one allocation in a hundred; windows do without it, as
- * those that it serves are no different from their neighbours of the same pool.
+ * those that it serves are no different from their neighbours of the same pool. Where the fast path is not
+ * copied, all allocations come out of a function like the slow one.
  */
-static bool is_block_site(const struct session *session, const struct probe_site *site)
+static bool is_block_site(const struct session *session, const struct probe_plan *plan,
+			  const struct probe_site *site)
 {
 	if (site_kind__is_of_interpreter(site->cookie.kind))
 		return false;
-	return !session->sampled || site->cookie.kind != SITE_SLOW_RESULT;
+	return !session->sampled || site->cookie.kind != SITE_SLOW_RESULT || !plan->n_pops;
 }
 
 static void plan_objects(struct session *session, const struct session_options *options)
@@ -225,7 +227,7 @@ static void plan_objects(struct session *session, const struct session_options *
 	};
 	session->paths[PROBES_OBJECT] = options->python->path;
 	for (size_t i = 0; i < options->plan->n_sites; i++)
-		if (is_block_site(session, &options->plan->sites[i]))
+		if (is_block_site(session, options->plan, &options->plan->sites[i]))
 			probe_set__add(objects, options->plan->sites[i].address,
 				       options->plan->sites[i].cookie.value);
 }
