@@ -31,7 +31,7 @@ def check_refusal(run, *words):
 
 
 def record(pid, *options, **keywords):
-    return run_linger("record", "-p", pid, "-d", 1, *options, **keywords)
+    return run_linger("record", "-p", pid, "-d", 1, "--mode", "exact", *options, **keywords)
 
 
 @pytest.fixture
@@ -128,7 +128,8 @@ def test_an_existing_file_is_kept_without_force(target, tmp_path):
 def test_a_profile_whose_place_is_taken_meanwhile_is_kept(target, tmp_path):
     """Two at once, both of which found the name free."""
     path = tmp_path / "profile.folded"
-    with running([LINGER, "record", "-p", str(target.pid), "-o", path], stderr=subprocess.PIPE, text=True) as process:
+    command = [LINGER, "record", "-p", str(target.pid), "--mode", "exact", "-o", path]
+    with running(command, stderr=subprocess.PIPE, text=True) as process:
         assert RECORDING in process.stderr.readline()
         target.ask("build")
         path.write_text("precious")
@@ -162,7 +163,8 @@ def test_a_file_that_cannot_be_written_fails_before_the_recording(target, tmp_pa
 @pytest.mark.parametrize("name,start", [("p.svg", "<svg"), ("p.folded", "[object]"), ("p.txt", None)])
 def test_the_format_follows_the_ending(target, tmp_path, name, start):
     path = tmp_path / name
-    with running([LINGER, "record", "-p", str(target.pid), "-o", path], stderr=subprocess.PIPE, text=True) as process:
+    command = [LINGER, "record", "-p", str(target.pid), "--mode", "exact", "-o", path]
+    with running(command, stderr=subprocess.PIPE, text=True) as process:
         assert RECORDING in process.stderr.readline()
         target.ask("build")
         process.send_signal(signal.SIGINT)

@@ -277,12 +277,16 @@ def test_a_seccomp_filter_does_not_see_the_return_probes(system_interpreter):
 def test_a_kernel_whose_filters_would_see_them_is_refused(system_interpreter, monkeypatch):
     monkeypatch.setenv("LINGER_WITHOUT", "seccomp_returns")
     with Target(system_interpreter, "filtered.py") as target:
-        refused = run_linger("record", "-p", target.pid, "-d", "1")
+        refused = run_linger("record", "-p", target.pid, "-d", "1", "--mode", "exact")
         assert refused.returncode == UNSUPPORTED
         assert "seccomp filter" in refused.stderr and "hint: record such processes with" in refused.stderr
         assert run_linger("doctor", "-p", target.pid).returncode == UNSUPPORTED
         without = run_linger("record", "-p", target.pid, "-d", "0.2", "--domain", "object,mapping")
         assert without.returncode == 0
+        # Sampled mode does what can be done.
+        sampled = run_linger("record", "-p", target.pid, "-d", "0.2", "-f", "text")
+        assert sampled.returncode == 0
+        assert "without the raw domain: " in sampled.stderr and "seccomp filter" in sampled.stderr
         target.ask("keep")
 
 
