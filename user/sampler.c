@@ -540,15 +540,15 @@ uint64_t sampler_totals__lost(const struct sampler_totals *totals)
 struct sampler_totals sampler__totals(const struct sampler *sampler)
 {
 	struct sampler_totals totals = sampler->totals;
+	uint64_t now = now_ns();
 	size_t n;
 
 	sample_set__samples(sampler->samples, &n);
 	totals.verdicts[VERDICT_ALIVE] = n;
 	totals.tracer_ns = tracer_ns() - sampler->first_tracer_ns;
 	totals.target_ns = sampler->last.target_ns - sampler->first.target_ns;
-	totals.cost =
-		(sampler->cost_ns + totals.tracer_ns) / (sampler->last.now_ns - sampler->first.now_ns + 1.0);
-	totals.recent_cost = governor__cost(&sampler->governor, now_ns());
+	totals.cost = (sampler->cost_ns + totals.tracer_ns) / (now - sampler->first.now_ns + 1.0);
+	totals.recent_cost = governor__cost(&sampler->governor, now);
 	return totals;
 }
 
