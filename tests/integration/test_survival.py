@@ -10,6 +10,7 @@ sys.path.insert(0, str(TESTS / "survival"))
 from survival import Result, Run  # noqa: E402
 
 SECONDS = (10, 30)  # a busy machine gives too few samples in the first
+LATER_WINDOWS = 5  # each sees several rounds
 
 
 @pytest.mark.interpreters("system")
@@ -21,6 +22,15 @@ def test_survivors_are_those_that_were_not_freed(interpreter):
             break
     assert result.tells_false and result.tells_kept, result
     assert result.is_met, (result.explain("false_survivors"), result.explain("missed"))
+
+
+@pytest.mark.interpreters("system")
+def test_what_comes_and_goes_at_one_address_is_found_out(interpreter):
+    """Nothing of this program stays, but each round makes the same few objects again, where they were."""
+    result = Run("churn", interpreter.id).perform(SECONDS[0])
+    assert result.is_valid and result.tells_false and result["windows"] > 10, result
+    false = [case for case in result["false_survivors_cases"] if case["later_windows"] >= LATER_WINDOWS]
+    assert not false, false
 
 
 def result_of(allocations, false_survivors, kept, missed, frees_lost=0):

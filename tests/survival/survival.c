@@ -44,7 +44,8 @@
 /* A sample and what was said of it last. */
 struct judged {
 	uint64_t address, birth_ns, judged_ns;
-	uint64_t type; /* address; 0: no Python object */
+	uint64_t type; /* address; 0: no Python object, or dead when it was first looked at */
+	uint32_t window;
 	uint16_t bytes;
 	uint8_t verdict;
 };
@@ -89,6 +90,7 @@ static struct judged as_judged(const struct sample *sample, uint64_t judged_ns)
 		.birth_ns = sample->birth_ns,
 		.judged_ns = judged_ns,
 		.type = sample->block.print.type,
+		.window = sample->window,
 		.bytes = sample->block.bytes,
 		.verdict = sample->block.verdict,
 	};
@@ -263,12 +265,11 @@ static enum outcome compare(const struct survival *survival, const struct judged
 	return judged->verdict == VERDICT_FREED ? FREE_LIST : MISSED;
 }
 
-/* "no object" where there is none. */
 static void read_type_name(const struct survival *survival, uint64_t type, char name[MAX_NAME_BYTES])
 {
 	uint64_t address;
 
-	strcpy(name, type ? "?" : "no object");
+	strcpy(name, type ? "?" : "of no type");
 	if (!type || memory_reader__read(survival->reader, type + TYPE_NAME, &address, sizeof(address)) ||
 	    memory_reader__read(survival->reader, address, name, MAX_NAME_BYTES))
 		return;
@@ -280,8 +281,9 @@ static json_t *explain(const struct survival *survival, const struct judged *jud
 	char name[MAX_NAME_BYTES];
 
 	read_type_name(survival, judged->type, name);
-	return json_pack("{so si ss sf}", "type", stats_json__text(name), "bytes", judged->bytes, "verdict",
-			 verdict__name(judged->verdict), "age_s",
+	return json_pack("{so si ss si sf}", "type", stats_json__text(name), "bytes", judged->bytes,
+			 "verdict", verdict__name(judged->verdict), "later_windows",
+			 (int)(sampler__totals(survival->sampler).windows - 1 - judged->window), "age_s",
 			 (judged->judged_ns - judged->birth_ns) / 1e9);
 }
 
