@@ -8,6 +8,8 @@
 #   make bench      ratios measured side by side on this machine
 #   make truth      sampled mode against programs that know what they leak; about two hours, or what
 #                   TRUTH_OPTIONS say (tests/truth/run.sh)
+#   make survival   sampled mode's survivors against a trace of every free; ten minutes, or what
+#                   SURVIVAL_OPTIONS say (tests/survival/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -44,6 +46,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 TEST_DRIVERS := $(BUILD)/tests/inspect_driver
+SURVIVAL_BIN := $(BUILD)/tests/survival
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
@@ -53,7 +56,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit integration demo bench truth install clean
+.PHONY: all check-packages setup test unit integration demo bench truth survival install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -159,6 +162,16 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/liblinger.a $(BUILD)/count_only.skel.
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
+$(BUILD)/frees.bpf.o: tests/survival/frees.bpf.c tests/survival/frees.h bpf/site_register.bpf.h $(BUILD)/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+# It sees what the sampler does with its samples.
+$(SURVIVAL_BIN): tests/survival/survival.c $(BUILD)/liblinger.a $(BUILD)/frees.skel.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--wrap=sample_set__bury -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
 $(TEST_DRIVERS): $(BUILD)/tests/%: tests/targets/%.c $(BUILD)/liblinger.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -182,10 +195,10 @@ unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
 	@tests/run.sh
 
-integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(TEST_LIBS)
+integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
 	@tests/run.sh --integration
 
 demo: setup
@@ -199,6 +212,10 @@ bench: setup
 truth: setup
 	@$(MAKE) --no-print-directory all
 	@tests/truth/run.sh $(TRUTH_OPTIONS)
+
+survival: setup
+	@$(MAKE) --no-print-directory all $(SURVIVAL_BIN)
+	@tests/survival/run.sh $(SURVIVAL_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger

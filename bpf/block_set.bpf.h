@@ -16,8 +16,6 @@
 #include "stack_table.bpf.h"
 #include "stack_totals.bpf.h"
 
-#define UNKNOWN_BYTES (~0ULL)
-
 static __always_inline struct block_key block_key_of(__u64 address)
 {
 	return (struct block_key){.address = address, .target = linger_config.tgid};
@@ -25,16 +23,16 @@ static __always_inline struct block_key block_key_of(__u64 address)
 
 static __always_inline struct block_bucket *bucket_of(__u64 address)
 {
-	__u32 index = (address >> 4) * 0x9e3779b97f4a7c15ULL >> 32 & (linger_config.block_buckets - 1);
+	__u32 index = block_bucket__index(address, linger_config.block_buckets);
 
 	return bpf_map_lookup_elem(&block_buckets, &index);
 }
 
-/* What was known of a block; bytes is UNKNOWN_BYTES if nothing was. It is known no more. */
+/* What was known of a block; bytes is LINGER_UNKNOWN_BYTES if nothing was. It is known no more. */
 static __always_inline struct block_value block_set__take(__u64 address)
 {
 	struct block_bucket *bucket = bucket_of(address);
-	struct block_value block = {.bytes = UNKNOWN_BYTES}, *spilled;
+	struct block_value block = {.bytes = LINGER_UNKNOWN_BYTES}, *spilled;
 	struct block_key key = block_key_of(address);
 	struct trace_state *state = get_state();
 
@@ -45,7 +43,7 @@ static __always_inline struct block_value block_set__take(__u64 address)
 		block = bucket->blocks[i];
 		/* Of two threads that free one block at once, which is the target's error, one gets it. */
 		if (__sync_val_compare_and_swap(&bucket->addresses[i], address, 0) != address)
-			block.bytes = UNKNOWN_BYTES;
+			block.bytes = LINGER_UNKNOWN_BYTES;
 		return block;
 	}
 	spilled = state && state->spilled ? bpf_map_lookup_elem(&spilled_blocks, &key) : NULL;
@@ -53,7 +51,7 @@ static __always_inline struct block_value block_set__take(__u64 address)
 		return block;
 	block = *spilled;
 	if (bpf_map_delete_elem(&spilled_blocks, &key))
-		block.bytes = UNKNOWN_BYTES;
+		block.bytes = LINGER_UNKNOWN_BYTES;
 	return block;
 }
 
@@ -86,8 +84,8 @@ static __always_inline int block_set__put(__u64 address, const struct block_valu
 static __always_inline void block_set__account_free(const struct block_value *was, struct linger_counters *c)
 {
 	count(&c->seen_frees, 1);
-	count(was->bytes == UNKNOWN_BYTES ? &c->unmatched_frees : &c->matched_frees, 1);
-	if (was->bytes != UNKNOWN_BYTES)
+	count(was->bytes == LINGER_UNKNOWN_BYTES ? &c->unmatched_frees : &c->matched_frees, 1);
+	if (was->bytes != LINGER_UNKNOWN_BYTES)
 		stack_totals__free(was->stack_id, was->bytes);
 }
 
@@ -106,7 +104,7 @@ static __always_inline void block_set__alloc(__u64 address, __u64 bytes, __u32 d
 
 	count(&c->seen_allocs, 1);
 	/* Handed out again without a free: the free was missed, and the old block is gone for certain. */
-	if (before.bytes != UNKNOWN_BYTES) {
+	if (before.bytes != LINGER_UNKNOWN_BYTES) {
 		count(&c->missed_frees, 1);
 		stack_totals__free(before.stack_id, before.bytes);
 	}

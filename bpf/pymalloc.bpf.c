@@ -22,15 +22,6 @@ struct pool_tail {
 	__u32 maxnextoffset;
 };
 
-static __always_inline __u64 site_block(struct pt_regs *ctx, union site_cookie cookie)
-{
-	__u64 value = site_register(ctx, cookie.reg);
-
-	if (cookie.place == SITE_IN_MEMORY && !read_pointer(value + cookie.disp, &value))
-		return 0;
-	return value;
-}
-
 /* The size of a pool's blocks, from its header; 0 if it is not a pymalloc pool. */
 static __always_inline __u32 read_pool(__u64 pool)
 {

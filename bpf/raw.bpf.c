@@ -144,7 +144,7 @@ static __always_inline void on_return(struct pt_regs *ctx)
 	/* realloc(old, 0) may free and return NULL; any other NULL leaves the old block as it was. */
 	if (call->old && (block || !call->bytes))
 		block_set__account_free(&call->was, c);
-	else if (call->old && call->was.bytes != UNKNOWN_BYTES)
+	else if (call->old && call->was.bytes != LINGER_UNKNOWN_BYTES)
 		put_back(call, c);
 	if (block && takes_allocs())
 		block_set__alloc(block, call->bytes, LINGER_DOMAIN_RAW, c);

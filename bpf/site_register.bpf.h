@@ -40,4 +40,14 @@ static __always_inline __u64 site_register(struct pt_regs *ctx, __u8 reg)
 	return value;
 }
 
+/* The block that a site of pymalloc is about; 0 if it could not be read. */
+static __always_inline __u64 site_block(struct pt_regs *ctx, union site_cookie cookie)
+{
+	__u64 value = site_register(ctx, cookie.reg);
+
+	if (cookie.place == SITE_IN_MEMORY && !read_pointer(value + cookie.disp, &value))
+		return 0;
+	return value;
+}
+
 #endif /* LINGER_SITE_REGISTER_BPF_H */

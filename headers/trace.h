@@ -175,6 +175,18 @@ struct block_bucket {
 };
 _Static_assert(sizeof(struct block_bucket) == 192, "block_bucket is shared with BPF");
 
+/* The bucket to which an address leads; n_buckets is a power of two. */
+static inline __u32 block_bucket__index(__u64 address, __u32 n_buckets)
+{
+	return (address >> 4) * 0x9e3779b97f4a7c15ULL >> 32 & (n_buckets - 1);
+}
+
+/*
+ * The bytes of a block of an earlier window, which user space puts in so that this one takes it out when it
+ * is freed or handed out again. For the counts it is a block of which nothing is known.
+ */
+#define LINGER_UNKNOWN_BYTES (~0ULL)
+
 struct stack_key {
 	__u64 hash[2];
 };

@@ -24,6 +24,8 @@
 /* Where PyTypeObject and PyObject have their fields. */
 #define TYPE_BASIC_BYTES 32
 #define TYPE_ITEM_BYTES 40
+#define TYPE_FLAGS 168
+#define MEMBER_BYTES 40 /* sizeof(PyMemberDef): the items of a type, which holds its slots */
 #define MANAGED_WORDS 2
 enum object_word { OBJECT_COUNT, OBJECT_TYPE, OBJECT_CONTENT };
 
@@ -57,15 +59,23 @@ static bool may_be_pointer(uint64_t word)
 	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 8 == 0;
 }
 
-bool object_type__is_metatype(uint64_t flags)
+/*
+ * One bit is not enough: the links of the collector lead from one object to the next as a type leads to its
+ * metatype, and what lies where tp_flags would be may be an address, with that bit set or not at random.
+ */
+bool object_type__is_metatype(const uint8_t bytes[OBJECT_TYPE_BYTES])
 {
-	return flags & TYPE_SUBCLASS;
+	uint64_t basic_bytes = word_at(bytes, TYPE_BASIC_BYTES);
+
+	return word_at(bytes, TYPE_FLAGS) & TYPE_SUBCLASS &&
+	       word_at(bytes, TYPE_ITEM_BYTES) == MEMBER_BYTES && basic_bytes >= OBJECT_TYPE_BYTES &&
+	       basic_bytes < ADDRESS_MIN;
 }
 
 bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address, uint32_t gc_head_bytes,
 			struct object_type *ret_type)
 {
-	uint64_t basic_bytes = word_at(bytes, TYPE_BASIC_BYTES), flags = word_at(bytes, OBJECT_TYPE_FLAGS);
+	uint64_t basic_bytes = word_at(bytes, TYPE_BASIC_BYTES), flags = word_at(bytes, TYPE_FLAGS);
 	uint64_t metatype = word_at(bytes, OBJECT_TYPE * 8);
 	bool is_managed = flags & MANAGED_DICT_OR_WEAKREF;
 

@@ -57,7 +57,6 @@ enum fingerprint_content {
 
 /* A type of the target: PyTypeObject up to tp_flags, the same in 3.7-3.14. */
 #define OBJECT_TYPE_BYTES 176
-#define OBJECT_TYPE_FLAGS 168
 struct object_type {
 	uint64_t address;
 	uint64_t metatype;
@@ -79,8 +78,8 @@ const char *verdict__name(enum verdict verdict);
  */
 bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address, uint32_t gc_head_bytes,
 			struct object_type *ret_type);
-/* Whether tp_flags are those of a metatype: its instances are types. */
-bool object_type__is_metatype(uint64_t flags);
+/* Whether this is a metatype: its instances are types. */
+bool object_type__is_metatype(const uint8_t bytes[OBJECT_TYPE_BYTES]);
 
 /* Of a block that was never looked at; the first look goes right into its words. */
 void fingerprint__start(struct fingerprint *print, uint32_t block_bytes);

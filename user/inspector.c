@@ -232,15 +232,13 @@ static void collect_type_words(struct inspector *inspector)
 	sort_type_words(inspector);
 }
 
-/* Reads so many bytes at an offset of each. */
-static int read_types(struct inspector *inspector, const uint64_t *addresses, size_t n, uint32_t offset,
-		      uint32_t bytes)
+static int read_types(struct inspector *inspector, const uint64_t *addresses, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		inspector->requests[i] = (struct memory_request){
-			.address = addresses[i] + offset,
+			.address = addresses[i],
 			.to = inspector->type_bytes[i],
-			.bytes = bytes,
+			.bytes = OBJECT_TYPE_BYTES,
 		};
 	return memory_reader__read_many(inspector->reader, inspector->requests, n);
 }
@@ -255,7 +253,7 @@ static int find_candidates(struct inspector *inspector)
 		const uint64_t *addresses = inspector->type_words + done;
 		size_t n = at_most(inspector->n_type_words - done, LOOKS_AT_ONCE);
 
-		err = read_types(inspector, addresses, n, 0, OBJECT_TYPE_BYTES);
+		err = read_types(inspector, addresses, n);
 		for (size_t i = 0; i < n && !err; i++)
 			if (!inspector->requests[i].error &&
 			    object_type__parse(inspector->type_bytes[i], addresses[i],
@@ -276,14 +274,11 @@ static int find_metatypes(struct inspector *inspector)
 		const uint64_t *addresses = inspector->type_words + done;
 		size_t n = at_most(inspector->n_type_words - done, LOOKS_AT_ONCE);
 
-		err = read_types(inspector, addresses, n, OBJECT_TYPE_FLAGS, sizeof(uint64_t));
-		for (size_t i = 0; i < n && !err; i++) {
-			uint64_t flags;
-
-			memcpy(&flags, inspector->type_bytes[i], sizeof(flags));
-			if (!inspector->requests[i].error && object_type__is_metatype(flags))
+		err = read_types(inspector, addresses, n);
+		for (size_t i = 0; i < n && !err; i++)
+			if (!inspector->requests[i].error &&
+			    object_type__is_metatype(inspector->type_bytes[i]))
 				inspector->type_words[n_metatypes++] = addresses[i];
-		}
 	}
 	inspector->n_type_words = n_metatypes;
 	return err;

@@ -5,7 +5,8 @@
  * Whether a sample still lives is read from the heap: often at first and ever more rarely as it ages, at
  * irregular times. An address is used again at once, by the same kind of object where a program repeats
  * itself; but one look that finds the block free, or somebody else in it, ends the sample, and an object that
- * comes and goes does not survive many looks.
+ * comes and goes does not survive many looks. Those that do, as they are rarely gone, are seen to be freed by
+ * a later window.
  *
  * The weight of a sample is how many blocks it stands for. Almost all of a busy target's time in a window is
  * ours, so time tells nothing about how much of the program's own work the window has seen. CPU time less
@@ -294,11 +295,17 @@ static void account(struct sampler *sampler, const struct window_times *t,
 
 static int run_window(struct sampler *sampler, const struct governor_window *granted, struct error *error)
 {
-	uint64_t max_hits = 1 + granted->cost_ns / (sampler->totals.trap_ns + sampler->run_ns);
+	const struct window_limits limits = {
+		.length_ns = granted->length_ns,
+		.hits = 1 + granted->cost_ns / (sampler->totals.trap_ns + sampler->run_ns),
+	};
 	struct window_times times;
 	double cost_ns;
-	int err = window__run(sampler->window, granted->length_ns, max_hits, &times, error);
+	size_t n;
+	struct sample *samples = sample_set__samples(sampler->samples, &n);
+	int err = window__run(sampler->window, &limits, samples, n, &times, error);
 
+	sample_set__bury(sampler->samples, sampler->totals.verdicts);
 	if (!err && grow_stacks(sampler))
 		err = error__set(error, -ENOMEM, "failed to record: out of memory");
 	cost_ns = hits_cost_ns(sampler, &times.opened, &times.closed);

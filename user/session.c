@@ -24,7 +24,8 @@
 #define RING_BYTES (4u << 20)
 #define RAW_BLOCKS_PER_MIB 512 /* of room: blocks of 2 KiB on average */
 #define MAX_RAW_BUCKETS (32u << 10)
-#define WINDOW_BUCKETS (4u << 10)
+#define WINDOW_BUCKETS (8u << 10)
+#define FOLLOWED_IN_BUCKET (LINGER_BUCKET_SLOTS - 2) /* the window's own blocks need room too */
 
 /* The sets of probes for blocks, in the order in which they are attached. */
 enum {
@@ -509,9 +510,28 @@ int session__trap_ns(const struct session *session, double *ret_ns)
 	return trap_cost__measure(session->skeleton->progs.interpreter_site, ret_ns);
 }
 
-int session__open_window(struct session *session, struct error *error)
+void session__clear_window(struct session *session)
 {
 	memset(session->buckets, 0, WINDOW_BUCKETS * sizeof(*session->buckets));
+}
+
+bool session__follow(struct session *session, uint64_t address, struct block_slot *ret_slot)
+{
+	struct block_bucket *bucket = &session->buckets[block_bucket__index(address, WINDOW_BUCKETS)];
+
+	for (int i = 0; i < FOLLOWED_IN_BUCKET; i++) {
+		if (bucket->addresses[i])
+			continue;
+		bucket->blocks[i].bytes = LINGER_UNKNOWN_BYTES;
+		bucket->addresses[i] = address;
+		*ret_slot = (struct block_slot){&bucket->addresses[i], &bucket->blocks[i]};
+		return true;
+	}
+	return false;
+}
+
+int session__open_window(struct session *session, struct error *error)
+{
 	session->state->window++;
 	return attach_blocks(session, &session->window_links, error);
 }

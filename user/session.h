@@ -71,6 +71,25 @@ void session__detach(struct session *session);
 /* What a probe costs the target before its program does anything. 0 or a negative errno. */
 int session__trap_ns(const struct session *session, double *ret_ns);
 
+/* Forgets the blocks of the last window. */
+void session__clear_window(struct session *session);
+
+/*
+ * Puts in a block of an earlier window before the next one is opened. It goes from its slot when it is freed,
+ * or handed out again because it was; then another may be there. False: there is no room.
+ */
+struct block_slot {
+	const __u64 *address;
+	const struct block_value *block;
+};
+bool session__follow(struct session *session, uint64_t address, struct block_slot *ret_slot);
+
+static inline bool block_slot__is_followed(const struct block_slot *slot, uint64_t address)
+{
+	return __atomic_load_n(slot->address, __ATOMIC_ACQUIRE) == address &&
+	       slot->block->bytes == LINGER_UNKNOWN_BYTES;
+}
+
 /* Attaches the probes; nothing is recorded yet. */
 int session__open_window(struct session *session, struct error *error);
 

@@ -16,6 +16,11 @@ struct window {
 	const __u64 *slots[MAX_BLOCKS]; /* of the objects: an address that goes from its slot was freed */
 	struct inspected *blocks[MAX_BLOCKS];
 	size_t n_objects;
+	struct {
+		struct sample *sample;
+		struct block_slot slot;
+	} followed[MAX_BLOCKS]; /* of earlier windows */
+	size_t n_followed;
 	struct block_value raw_blocks[MAX_BLOCKS];
 	size_t n_raw_blocks;
 };
@@ -109,7 +114,7 @@ static void list_blocks(struct window *window)
 		const __u64 *slot = &bucket->addresses[i % LINGER_BUCKET_SLOTS];
 		uint64_t address = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 
-		if (!address)
+		if (!address || block->bytes == LINGER_UNKNOWN_BYTES)
 			continue;
 		if (session_pools__domain(&pools, block->stack_id) == LINGER_DOMAIN_OBJECT)
 			take_object(window, block, slot, address);
@@ -127,6 +132,28 @@ static void drop_freed(struct window *window)
 		if (__atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
 			window->objects[kept++] = window->objects[i];
 	window->n_objects = kept;
+}
+
+/* Where there is no room for a sample, this window tells nothing of it. */
+static void follow(struct window *window, struct sample *samples, size_t n)
+{
+	window->n_followed = 0;
+	for (size_t i = 0; i < n && window->n_followed < MAX_BLOCKS; i++) {
+		window->followed[window->n_followed].sample = &samples[i];
+		if (session__follow(window->session, samples[i].block.address,
+				    &window->followed[window->n_followed].slot))
+			window->n_followed++;
+	}
+}
+
+static void judge_followed(struct window *window)
+{
+	for (size_t i = 0; i < window->n_followed; i++) {
+		struct inspected *block = &window->followed[i].sample->block;
+
+		if (!block_slot__is_followed(&window->followed[i].slot, block->address))
+			block->verdict = VERDICT_FREED;
+	}
 }
 
 static int take_blocks(struct window *window)
@@ -155,18 +182,21 @@ const struct block_value *window__raw_blocks(const struct window *window, size_t
 
 /* --- running ----------------------------------------------------------------------------------------- */
 
-int window__run(struct window *window, uint64_t length_ns, uint64_t max_hits, struct window_times *ret_times,
-		struct error *error)
+int window__run(struct window *window, const struct window_limits *limits, struct sample *samples, size_t n,
+		struct window_times *ret_times, struct error *error)
 {
-	struct window_times times = {.opened = window__read_clocks(window)};
+	struct window_times times;
 	int err;
 
 	window->n_objects = window->n_raw_blocks = 0;
+	session__clear_window(window->session);
+	follow(window, samples, n);
+	times = (struct window_times){.opened = window__read_clocks(window)};
 	err = session__open_window(window->session, error);
 	times.begun = times.held = window__read_clocks(window);
 	if (!err) {
-		session__begin_window(window->session, max_hits);
-		times.cut_short = watch(window, times.begun.now_ns + length_ns);
+		session__begin_window(window->session, limits->hits);
+		times.cut_short = watch(window, times.begun.now_ns + limits->length_ns);
 		session__hold_window(window->session);
 		times.held = window__read_clocks(window);
 		sleep_ns(SETTLE_NS);
@@ -175,6 +205,7 @@ int window__run(struct window *window, uint64_t length_ns, uint64_t max_hits, st
 			error__set(error, err, "failed to read the process's memory");
 	}
 	session__close_window(window->session);
+	judge_followed(window);
 	times.closed = window__read_clocks(window);
 	*ret_times = times;
 	return err;

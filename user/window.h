@@ -19,6 +19,11 @@
  * seen: so a fingerprint is certainly that of the block whose allocation was seen. Taken a moment later it
  * would be that of whatever has the address by then, and nearly all would seem to live for ever. Then the
  * probes are taken out.
+ *
+ * Samples of earlier windows are followed meanwhile: one that is freed, or handed out again, is dead for
+ * certain. No look at the heap finds out about an object that is made again and again at one address, with
+ * one content, and lives most of the time: what a program keeps for a request, or for a round of its main
+ * loop.
  */
 struct window;
 
@@ -44,9 +49,17 @@ void window__free(struct window *window);
 
 struct window_reading window__read_clocks(const struct window *window);
 
-/* At most so long, and so many hits. The times are filled in even if it fails. 0 or a negative errno. */
-int window__run(struct window *window, uint64_t length_ns, uint64_t max_hits, struct window_times *ret_times,
-		struct error *error);
+struct window_limits {
+	uint64_t length_ns;
+	uint64_t hits;
+};
+
+/*
+ * Follows the samples, whose verdicts it changes where it sees them freed. The times are filled in even if it
+ * fails. 0 or a negative errno.
+ */
+int window__run(struct window *window, const struct window_limits *limits, struct sample *samples, size_t n,
+		struct window_times *ret_times, struct error *error);
 
 /* What outlived the last window: objects, of each its block, fingerprint and stack; and raw blocks. */
 struct sample *window__objects(struct window *window, size_t *ret_n);

@@ -12,6 +12,7 @@
 #define GC_HEAD_BYTES 16
 #define HEAP UINT64_C(0x7f1234560000) /* some address */
 #define ABSENT UINT64_MAX
+#define TYPE_FLAGS (168 / 8) /* the word */
 
 /* tp_flags, as CPython's Include/object.h has them. */
 #define INLINE_VALUES (1u << 2)
@@ -67,7 +68,7 @@ static bool parse(uint64_t flags, uint64_t basic_bytes, uint64_t item_bytes, uin
 
 	words[4] = basic_bytes;
 	words[5] = item_bytes;
-	words[OBJECT_TYPE_FLAGS / 8] = flags;
+	words[TYPE_FLAGS] = flags;
 	memcpy(bytes, words, sizeof(bytes));
 	return object_type__parse(bytes, 0x900000, GC_HEAD_BYTES, ret_type);
 }
@@ -121,8 +122,50 @@ static void test_parse_type(void **state)
 	assert_int_equal(types[TYPE_FLOAT].object, 0);
 	assert_int_equal(types[TYPE_LIST].object, 2);
 	assert_int_equal(types[TYPE_PLAIN].object, 4);
-	assert_true(object_type__is_metatype(1u << 31 | GC));
-	assert_false(object_type__is_metatype(GC));
+}
+
+static bool is_metatype(const uint64_t words[OBJECT_TYPE_BYTES / 8])
+{
+	uint8_t bytes[OBJECT_TYPE_BYTES];
+
+	memcpy(bytes, words, sizeof(bytes));
+	return object_type__is_metatype(bytes);
+}
+
+static void test_metatype(void **state)
+{
+	uint64_t words[OBJECT_TYPE_BYTES / 8] = {
+		0x50000c0000000, 0xb59c20, 0, 0x8409fb, 936, 40, [TYPE_FLAGS] = 0x80805d02, /* 3.14's type */
+	};
+
+	assert_true(is_metatype(words));
+	words[4] = HEAP;
+	assert_false(is_metatype(words));
+	words[4] = 936;
+	words[5] = 0;
+	assert_false(is_metatype(words));
+	words[5] = 40;
+	words[TYPE_FLAGS] = GC;
+	assert_false(is_metatype(words));
+}
+
+/*
+ * Two instances of a class derived from dict, as 3.14 had them, from the collector's links on: the link of
+ * the one leads to the other as a type leads to its metatype.
+ */
+static void test_links_of_the_collector(void **state)
+{
+	const uint64_t dict[OBJECT_TYPE_BYTES / 8] = {
+		0x7facbe2e71c0, 0x7facbe4066c0, 1, 0x224176d0, 28, 0, [TYPE_FLAGS] = 0x7facbe3ae400,
+	};
+	const uint64_t other[OBJECT_TYPE_BYTES / 8] = {
+		0x7facbe2e72c0, 0x7facbe406650, 1, 0x224176d0, 29, 0, [TYPE_FLAGS] = 0x7facbe6029d0,
+	};
+	struct object_type type;
+
+	assert_true(parse(dict[TYPE_FLAGS], dict[4], dict[5], dict[1], &type));
+	assert_int_equal(type.object, GC_HEAD_BYTES / 8);
+	assert_false(is_metatype(other));
 }
 
 static void test_not_a_type(void **state)
@@ -334,6 +377,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_type),
+		cmocka_unit_test(test_metatype),
+		cmocka_unit_test(test_links_of_the_collector),
 		cmocka_unit_test(test_not_a_type),
 		cmocka_unit_test(test_type_words),
 		cmocka_unit_test(test_smallest_block),
