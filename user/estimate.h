@@ -39,7 +39,7 @@ struct estimate_options {
  * own. With 95 % confidence the bytes are between bytes - sqrt(below_sq), not less than 0, and bytes +
  * sqrt(above_sq). This holds for the rows of a stack merged, too, when bytes and squares are added up. It
  * does not hold where blocks from before the recording went and hide growth, nor for stacks that no window
- * met.
+ * met, nor for all leaks that few windows met and that have ended.
  */
 struct estimate_row {
 	uint32_t stack_id;

@@ -23,7 +23,7 @@ static void *scripted_calloc(size_t n, size_t size)
 #include "estimate.c"
 #undef calloc
 
-#define MAX_SAMPLES 20000
+#define MAX_SAMPLES 30000
 
 enum { LEAK_A = 1, LEAK_B, CHURN };
 
@@ -305,6 +305,67 @@ static void test_windows_count_not_blocks(void **state)
 	assert_true(sqrt(merged(1).below_sq) < width / 3);
 }
 
+/* Some windows of 100 survivors, so many of them of stack 1. */
+static struct estimate_row with_survivors(const int *n_first, int n_windows)
+{
+	n_samples = 0;
+	growth[2] = 0;
+	for (int i = 0; i < n_windows; i++) {
+		for (int j = 0; j < 100; j++)
+			add(j < n_first[i] ? 1 : 2, i, 50 - 3 * i, 20, 2);
+		growth[2] += 100 * 20;
+	}
+	make_estimate();
+	return merged(1);
+}
+
+static void check_width(struct estimate_row row, double at_least, double at_most)
+{
+	double half = (high_bytes(row) - low_bytes(row)) / 2 / row.bytes;
+
+	if (half < at_least || half > at_most)
+		fail_msg("+-%g %%", half * 100);
+}
+
+static void test_few_windows_that_agree(void **state)
+{
+	static const int all[] = {100, 100, 100, 100}, most[] = {55, 65, 60, 60}, mixed[] = {20, 100, 30, 90};
+
+	check_width(with_survivors(all, 4), 0.01, 0.1);
+	check_width(with_survivors(all, 3), 0.01, 0.15);
+	check_width(with_survivors(all, 1), 0.1, 0.5);
+	check_width(with_survivors(most, 4), 0.1, 0.25);
+	check_width(with_survivors(mixed, 4), 0.4, 2);
+}
+
+static void test_few_survivors(void **state)
+{
+	static const int three[] = {3, 0, 0, 0}, two[] = {1, 0, 1, 0};
+
+	check_width(with_survivors(three, 4), 1, 20);
+	assert_true(low_bytes(merged(1)) < 0.2 * merged(1).bytes);
+	assert_true(high_bytes(merged(1)) > 3 * merged(1).bytes);
+	check_width(with_survivors(two, 4), 1, 20);
+}
+
+/* The weights say that all of it is old, and that is so if it has ended; else some of it is young. */
+static void test_growth_that_goes_on(void **state)
+{
+	double width;
+
+	growth[2] = 20000;
+	for (int i = 0; i < 1000; i++)
+		add(1, i % 20, 12 + i % 20, 20, 2);
+	make_estimate();
+	width = sqrt(merged(1).below_sq);
+	assert_true(width < 0.1 * merged(1).bytes);
+	for (int i = 0; i < 500; i++)
+		add(1, 20 + i % 10, 1 + i % 10, 2, 2);
+	make_estimate();
+	assert_true(sqrt(merged(1).below_sq) > 0.2 * 20000 * 48);
+	check_sums();
+}
+
 /* A class that grew ten times as much as the windows saw: nobody knows when. */
 static void test_growth_that_no_window_saw(void **state)
 {
@@ -332,10 +393,21 @@ static void test_blocks_that_no_window_saw_go(void **state)
  * --- simulation: how often the interval holds the truth ---------------------------------------------------
  */
 
-#define RUNS 300
-#define DURATION_S 60
-#define REQUESTS_PER_S 100
-#define WINDOWS 25
+#define RUNS 200
+#define MAX_WINDOWS 25
+
+struct scenario {
+	const char *name;
+	int n_windows;
+	double duration_s;
+	double requests_per_s; /* a window takes 20 ms, on average */
+	int max_objects;       /* that a request leaks */
+	double leaks[CHURN];   /* by how many of the requests */
+	double churn;
+	int max_churn_blocks;
+	double churn_life_s;
+	double max_width; /* of the first leak's interval, all rows merged, in parts of the truth */
+};
 
 static uint64_t random_state;
 
@@ -357,22 +429,24 @@ struct window {
 };
 
 struct simulation {
-	struct window windows[WINDOWS];
+	const struct scenario *scenario;
+	struct window windows[MAX_WINDOWS];
 	double true_bytes[CHURN], true_old_bytes[CHURN]; /* by leak */
 };
 
 struct score {
-	unsigned int held, held_old; /* runs: with all rows merged, the row of the old survivors alone */
-	double ratio, below, above;  /* sums over the runs, in parts of the truth */
+	unsigned int met, held;            /* runs: all rows merged */
+	unsigned int met_old, held_old;    /* the row of the old survivors alone */
+	double bytes, truth, below, above; /* sums over the runs; the last two in parts of the truth */
 };
 
 /* Each stands for the time since the one before, known to a few per cent. */
 static void place_windows(struct simulation *simulation)
 {
-	const double pause_s = (double)DURATION_S / WINDOWS;
+	const double pause_s = simulation->scenario->duration_s / simulation->scenario->n_windows;
 	double last_s = 0;
 
-	for (int i = 0; i < WINDOWS; i++) {
+	for (int i = 0; i < simulation->scenario->n_windows; i++) {
 		struct window *window = &simulation->windows[i];
 
 		window->begin_s = (i + 0.2 + 0.7 * uniform()) * pause_s;
@@ -386,60 +460,60 @@ static void place_windows(struct simulation *simulation)
 static void allocate(struct simulation *simulation, uint32_t stack_id, double time_s, uint8_t size_class,
 		     int n)
 {
-	for (int i = 0; i < WINDOWS; i++) {
-		const struct window *window = &simulation->windows[i];
+	const struct scenario *scenario = simulation->scenario;
+	int i = fmax(time_s, 0) * scenario->n_windows / scenario->duration_s;
+	const struct window *window = &simulation->windows[i];
 
-		if (time_s < window->begin_s || time_s >= window->end_s)
-			continue;
-		for (; n; n--)
-			add(stack_id, i, DURATION_S - time_s, window->weight, size_class);
-	}
+	if (time_s < window->begin_s || time_s >= window->end_s)
+		return;
+	for (; n; n--)
+		add(stack_id, i, scenario->duration_s - time_s, window->weight, size_class);
 }
 
-/* 1-100 objects of two blocks each, every other one with a third. */
+/* Objects of two blocks each, every other one with a third. */
 static void leak(struct simulation *simulation, uint32_t stack_id, double time_s)
 {
 	static const uint8_t classes[] = {3, 7, 12};
-	int n_objects = 1 + uniform() * 100;
+	int n_objects = 1 + uniform() * simulation->scenario->max_objects;
 
 	for (int c = 0; c < 3; c++) {
 		int n = c < 2 ? n_objects : n_objects / 2;
 
 		growth[classes[c]] += n;
 		simulation->true_bytes[stack_id] += n * (classes[c] + 1) * 16;
-		if (DURATION_S - time_s >= 10)
+		if (simulation->scenario->duration_s - time_s >= 10)
 			simulation->true_old_bytes[stack_id] += n * (classes[c] + 1) * 16;
 		allocate(simulation, stack_id, time_s, classes[c], n);
 	}
 }
 
-/* Blocks that live for a second on average, made before the recording, too. */
+/* Blocks that live for a while, made before the recording, too. */
 static void churn(struct simulation *simulation, double time_s)
 {
-	int n = 1 + uniform() * 30, which = uniform() * 10;
-	double end_s = time_s + exponential(1);
+	int n = 1 + uniform() * simulation->scenario->max_churn_blocks, which = uniform() * 10;
+	double end_s = time_s + exponential(simulation->scenario->churn_life_s);
 	uint8_t size_class = which % 2 ? 3 : 7;
 
 	if (time_s <= 0 && end_s > 0)
 		growth[size_class] -= n;
-	if (end_s <= DURATION_S)
+	if (end_s <= simulation->scenario->duration_s)
 		return;
 	growth[size_class] += n;
 	allocate(simulation, CHURN + which, time_s, size_class, n);
 }
 
-static void simulate(struct simulation *simulation, unsigned int run)
+static void simulate(const struct scenario *scenario, struct simulation *simulation, unsigned int run)
 {
 	setup(NULL);
-	*simulation = (struct simulation){0};
+	*simulation = (struct simulation){.scenario = scenario};
 	random_state = UINT64_C(88172645463325252) + run * UINT64_C(0x9e3779b97f4a7c15);
 	place_windows(simulation);
-	for (double time_s = -10; time_s < DURATION_S; time_s += exponential(1.0 / REQUESTS_PER_S)) {
-		if (time_s > 0 && uniform() < 0.3)
-			leak(simulation, LEAK_A, time_s);
-		if (time_s > 0 && uniform() < 0.1)
-			leak(simulation, LEAK_B, time_s);
-		if (uniform() < 0.5)
+	for (double time_s = -8 * scenario->churn_life_s; time_s < scenario->duration_s;
+	     time_s += exponential(1 / scenario->requests_per_s)) {
+		for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++)
+			if (time_s > 0 && uniform() < scenario->leaks[stack_id])
+				leak(simulation, stack_id, time_s);
+		if (uniform() < scenario->churn)
 			churn(simulation, time_s);
 	}
 }
@@ -454,42 +528,83 @@ static void judge(const struct simulation *simulation, uint32_t stack_id, struct
 	struct estimate_row row = merged(stack_id);
 	double truth = simulation->true_bytes[stack_id];
 
+	score->bytes += row.bytes;
+	score->truth += truth;
+	if (!row.survivors)
+		return;
+	score->met++;
 	score->held += holds(row, truth);
-	score->ratio += row.bytes / truth / RUNS;
-	score->below += (row.bytes - low_bytes(row)) / truth / RUNS;
-	score->above += sqrt(row.above_sq) / truth / RUNS;
-	for (size_t i = 0; i < estimate__n_rows(estimate); i++)
-		if (estimate__row(estimate, i)->stack_id == stack_id && !estimate__row(estimate, i)->young)
-			score->held_old +=
-				holds(*estimate__row(estimate, i), simulation->true_old_bytes[stack_id]);
+	score->below += (row.bytes - low_bytes(row)) / truth;
+	score->above += sqrt(row.above_sq) / truth;
+	for (size_t i = 0; i < estimate__n_rows(estimate); i++) {
+		const struct estimate_row *old = estimate__row(estimate, i);
+
+		if (old->stack_id == stack_id && !old->young) {
+			score->met_old++;
+			score->held_old += holds(*old, simulation->true_old_bytes[stack_id]);
+		}
+	}
 }
 
-static void test_two_leaks_in_a_minute(void **state)
+static void check_score(const struct scenario *scenario, uint32_t stack_id, const struct score *score)
+{
+	double below = score->below / score->met, above = score->above / score->met;
+
+	print_message(
+		"%s, leak %u: %u of %u held, %u of %u by the old row, mean %.3f -%.2f +%.2f of the truth\n",
+		scenario->name, stack_id, score->held, score->met, score->held_old, score->met_old,
+		score->bytes / score->truth, below, above);
+	assert_true(score->held >= 0.92 * score->met);
+	assert_true(score->held_old >= 0.9 * score->met_old);
+	if (stack_id == LEAK_A)
+		assert_true(below + above < scenario->max_width);
+}
+
+static void run_scenario(const struct scenario *scenario)
 {
 	struct score scores[CHURN] = {0};
 	struct simulation simulation;
 
 	for (unsigned int run = 0; run < RUNS; run++) {
-		simulate(&simulation, run);
+		simulate(scenario, &simulation, run);
 		make_estimate();
 		check_sums();
-		judge(&simulation, LEAK_A, &scores[LEAK_A]);
-		judge(&simulation, LEAK_B, &scores[LEAK_B]);
+		for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++)
+			if (scenario->leaks[stack_id] > 0)
+				judge(&simulation, stack_id, &scores[stack_id]);
 		teardown(NULL);
 		estimate = NULL;
 	}
 	for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++)
-		print_message(
-			"leak %u: %u of %d held, %u by the old row, mean %.3f -%.2f +%.2f of the truth\n",
-			stack_id, scores[stack_id].held, RUNS, scores[stack_id].held_old,
-			scores[stack_id].ratio, scores[stack_id].below, scores[stack_id].above);
-	for (uint32_t stack_id = LEAK_A; stack_id <= LEAK_B; stack_id++) {
-		assert_true(scores[stack_id].held >= 0.92 * RUNS);
-		assert_true(scores[stack_id].held_old >= 0.92 * RUNS);
-		assert_true(fabs(scores[stack_id].ratio - 1) < 0.05);
-	}
-	assert_true(scores[LEAK_A].below + scores[LEAK_A].above < 1.3);
-	assert_true(scores[LEAK_B].below + scores[LEAK_B].above < 2.6);
+		if (scenario->leaks[stack_id] > 0)
+			check_score(scenario, stack_id, &scores[stack_id]);
+}
+
+#define FEW_REQUESTS .requests_per_s = 100, .max_objects = 100
+#define MANY_REQUESTS .requests_per_s = 1000, .max_objects = 10
+#define SHORT_CHURN .churn = 0.5, .max_churn_blocks = 4, .churn_life_s = 1
+#define LONG_CHURN .churn = 0.1, .max_churn_blocks = 4, .churn_life_s = 30
+#define ONE_LEAK .leaks = {[LEAK_A] = 0.3}
+#define TWO_LEAKS .leaks = {[LEAK_A] = 0.3, [LEAK_B] = 0.1}
+
+static void test_simulations(void **state)
+{
+	static const struct scenario scenarios[] = {
+		{"one leak, 25 windows", 25, 60, MANY_REQUESTS, ONE_LEAK, SHORT_CHURN, 0.2},
+		{"one leak, 8 windows", 8, 30, MANY_REQUESTS, ONE_LEAK, SHORT_CHURN, 0.45},
+		{"one leak, 5 windows", 5, 30, MANY_REQUESTS, ONE_LEAK, SHORT_CHURN, 0.65},
+		{"one leak, 25 windows of two requests", 25, 60, FEW_REQUESTS, ONE_LEAK, SHORT_CHURN, 0.5},
+		{"two leaks, 25 windows", 25, 60, MANY_REQUESTS, TWO_LEAKS, SHORT_CHURN, 0.35},
+		{"two leaks, 8 windows", 8, 30, MANY_REQUESTS, TWO_LEAKS, SHORT_CHURN, 0.7},
+		{"two leaks, 5 windows", 5, 30, MANY_REQUESTS, TWO_LEAKS, SHORT_CHURN, 0.95},
+		{"two leaks, 25 windows of two requests", 25, 60, FEW_REQUESTS, TWO_LEAKS, SHORT_CHURN, 0.85},
+		{"one leak, long churn, 8 windows", 8, 30, MANY_REQUESTS, ONE_LEAK, LONG_CHURN, 0.45},
+		{"one leak, long churn, 5 windows", 5, 30, MANY_REQUESTS, ONE_LEAK, LONG_CHURN, 0.7},
+		{"two leaks, long churn, 25 windows", 25, 60, MANY_REQUESTS, TWO_LEAKS, LONG_CHURN, 0.35},
+	};
+
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
+		run_scenario(&scenarios[i]);
 }
 
 /*
@@ -553,9 +668,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_min_age_divides_a_band, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lonely_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows_count_not_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_few_windows_that_agree, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_few_survivors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_growth_that_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth_that_no_window_saw, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blocks_that_no_window_saw_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_leaks_in_a_minute, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_simulations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_invalid_samples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_stacks, setup, teardown),
