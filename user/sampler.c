@@ -33,6 +33,11 @@
 
 #define MAX_SAMPLES 16384
 
+/* Before the first window it has to be known how busy the target is; and recorders that are started together
+ * for many targets should not all open theirs at once. */
+#define BEGIN_NS 200000000ull
+#define SHARE_MIN_NS 100000000ull
+
 /* CPython at full speed allocates or frees every 20 (a JSON loop) to 34 ns (a web service). */
 #define NATIVE_HIT_NS 25.0
 #define FIRST_RUN_NS 600.0 /* what a program is taken to need until it has been measured */
@@ -76,12 +81,13 @@ struct sampler {
 	uint64_t next_census_ns;
 	struct window_reading first, last; /* at the beginning, at the end of the last window */
 	uint64_t first_tracer_ns, last_tracer_ns;
-	double native_ns; /* the program's own work since a window last saw something */
-	double weight;    /* of what the last window saw */
-	double run_ns;    /* what a program takes, on average */
-	double cpu_share; /* CPUs that the target keeps busy of late */
-	double cost_ns;   /* of all windows, to the target */
-	double draw;      /* the random number for the pause that is under way */
+	double native_ns;  /* the program's own work since a window last saw something */
+	double weight;     /* of what the last window saw */
+	double run_ns;     /* what a program takes, on average */
+	double cpu_share;  /* CPUs that the target kept busy before the last window */
+	uint64_t begin_ns; /* of the first window, not before */
+	double cost_ns;    /* of all windows, to the target */
+	double draw;       /* the random number for the pause that is under way */
 	uint64_t random;
 	struct sampler_totals totals;
 };
@@ -264,8 +270,6 @@ static void weigh(struct sampler *sampler, const struct window_times *t, double 
 	sampler->weight = native_ns > 0 ? sampler->native_ns / native_ns : 1;
 	if (sampler->weight < 1)
 		sampler->weight = 1;
-	sampler->cpu_share =
-		smoothed(sampler->cpu_share, work_ns / (t->closed.now_ns - sampler->last.now_ns + 1));
 }
 
 static void account(struct sampler *sampler, const struct window_times *t,
@@ -293,18 +297,30 @@ static void account(struct sampler *sampler, const struct window_times *t,
 	sampler->totals.attached_ns += t->closed.now_ns - t->opened.now_ns;
 }
 
+/* CPUs that the target has kept busy since the last window; before that, of late. */
+static double cpu_share(const struct sampler *sampler, const struct window_reading *now)
+{
+	double busy_ns = (double)now->target_ns - sampler->last.target_ns;
+	uint64_t elapsed_ns = now->now_ns - sampler->last.now_ns;
+
+	return elapsed_ns < SHARE_MIN_NS || busy_ns < 0 ? sampler->cpu_share : busy_ns / elapsed_ns;
+}
+
 static int run_window(struct sampler *sampler, const struct governor_window *granted, struct error *error)
 {
 	const struct window_limits limits = {
 		.length_ns = granted->length_ns,
 		.hits = 1 + granted->cost_ns / (sampler->totals.trap_ns + sampler->run_ns),
 	};
+	struct window_reading now = window__read_clocks(sampler->window);
 	struct window_times times;
 	double cost_ns;
 	size_t n;
 	struct sample *samples = sample_set__samples(sampler->samples, &n);
-	int err = window__run(sampler->window, &limits, samples, n, &times, error);
+	int err;
 
+	sampler->cpu_share = cpu_share(sampler, &now);
+	err = window__run(sampler->window, &limits, samples, n, &times, error);
 	sample_set__bury(sampler->samples, sampler->totals.verdicts);
 	if (!err && grow_stacks(sampler))
 		err = error__set(error, -ENOMEM, "failed to record: out of memory");
@@ -404,6 +420,7 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 	governor__init(&sampler->governor, &options);
 	sampler->run_ns = FIRST_RUN_NS;
 	sampler->cpu_share = 1;
+	sampler->begin_ns = sampler->first.now_ns + BEGIN_NS * (1 + 2 * random_share(sampler));
 	sampler->next_look_ns = UINT64_MAX;
 	/* Before its start a program holds nothing. */
 	err = at_start ? 0 : count_heap(sampler, sampler->first_census);
@@ -450,14 +467,20 @@ void sampler__free(struct sampler *sampler)
 	free(sampler);
 }
 
-static struct governor_window next_window(struct sampler *sampler, uint64_t now)
+static struct governor_window next_window(struct sampler *sampler)
 {
-	return governor__next(&sampler->governor, now, sampler->cpu_share, sampler->draw);
+	struct window_reading now = window__read_clocks(sampler->window);
+	struct governor_window next =
+		governor__next(&sampler->governor, now.now_ns, cpu_share(sampler, &now), sampler->draw);
+
+	if (next.start_ns < sampler->begin_ns)
+		next.start_ns = sampler->begin_ns;
+	return next;
 }
 
 int sampler__wait_ms(struct sampler *sampler)
 {
-	uint64_t now = now_ns(), next = next_window(sampler, now).start_ns;
+	uint64_t next = next_window(sampler).start_ns, now = now_ns();
 
 	if (sampler->next_look_ns < next)
 		next = sampler->next_look_ns;
@@ -468,8 +491,8 @@ int sampler__wait_ms(struct sampler *sampler)
 
 int sampler__run(struct sampler *sampler, struct error *error)
 {
+	struct governor_window granted = next_window(sampler);
 	uint64_t now = now_ns();
-	struct governor_window granted = next_window(sampler, now);
 
 	if (now >= sampler->next_look_ns)
 		look(sampler, now, false);

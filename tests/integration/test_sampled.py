@@ -53,7 +53,7 @@ def test_the_leak_is_found_and_the_total_is_the_growth_of_the_heap(interpreter):
 
 
 def test_every_sample_ends_in_one_verdict(system_interpreter):
-    with Target(system_interpreter, "leaks.py", "churn") as target:
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
         recording, _ = record_leak(target, 2)
     samples = recording.stats["sampling"]["samples"]
     assert samples["taken"] > 0
