@@ -11,6 +11,7 @@
 #include "fingerprint.h"
 #include "memory_reader.h"
 #include "session.h"
+#include "stack_sums.h"
 #include "target.h"
 
 /*
@@ -57,9 +58,9 @@ int sampler__wait_ms(struct sampler *sampler);
  * window could be opened. */
 int sampler__run(struct sampler *sampler, struct error *error);
 
-/* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment. 0 or -ENOMEM.
- */
-int sampler__take_stock(struct sampler *sampler);
+/* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment; of a target
+ * that has ended, or is about to, from what was known before. 0 or -ENOMEM. */
+int sampler__take_stock(struct sampler *sampler, bool has_ended);
 
 struct sampler_totals sampler__totals(const struct sampler *sampler);
 
@@ -67,12 +68,6 @@ struct sampler_totals sampler__totals(const struct sampler *sampler);
 const struct estimate *sampler__estimate(const struct sampler *sampler);
 
 /* What a stack allocated since the beginning, by the windows' account. */
-struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id);
-
-/* Of those the ones that outlived their window, and how many were sampled: raw blocks are not looked at
- * again.
- */
-struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id,
-					 uint64_t *ret_sampled);
+struct stack_sum sampler__sum(const struct sampler *sampler, uint32_t stack_id);
 
 #endif /* LINGER_SAMPLER_H */
