@@ -48,7 +48,10 @@
 #define CENSUS_SHARE 5
 #define CENSUS_MIN_PAUSE_NS 500000000ull
 #define CENSUS_MAX_PAUSE_NS 10000000000ull
-#define CENSUS_PAUSE_FACTOR 500       /* and it may take one five-hundredth of the time */
+/* And it may take so small a part of the time; more of a program that was recorded from its start, which is
+ * likely to be recorded to its end. */
+#define CENSUS_PART 500
+#define CENSUS_PART_FROM_START 100
 #define CENSUS_LIMIT_NS 2000000000ull /* a heap that takes longer cannot be sampled */
 
 /* A sample is looked at again after a third to all of its age, within these bounds. */
@@ -72,6 +75,7 @@ struct sampler {
 	uint64_t stock_ns;         /* when samples and heap were last looked at as a whole */
 	struct estimate *estimate; /* of that moment; NULL: there was none yet */
 	uint64_t next_census_ns;
+	uint64_t census_part;              /* it may take one so-many-th of the time */
 	struct window_reading first, last; /* at the beginning, at the end of the last window */
 	uint64_t first_tracer_ns, last_tracer_ns;
 	double native_ns;  /* the program's own work since a window last saw something */
@@ -143,11 +147,12 @@ static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
 
 	end = now_ns();
 	pause = clamp((end - sampler->first.now_ns) / CENSUS_SHARE, CENSUS_MIN_PAUSE_NS, CENSUS_MAX_PAUSE_NS);
-	if (pause < (end - begin) * CENSUS_PAUSE_FACTOR)
-		pause = (end - begin) * CENSUS_PAUSE_FACTOR;
+	if (pause < (end - begin) * sampler->census_part)
+		pause = (end - begin) * sampler->census_part;
 	sampler->next_census_ns = end + pause;
 	if (err)
 		return err;
+	sampler->totals.census_s = (begin - sampler->first.now_ns) / 1e9;
 	for (int i = 0; i < ESTIMATE_CLASSES; i++)
 		counts[i] = count.class_blocks[i];
 	return 0;
@@ -373,6 +378,7 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 		return err;
 	governor__init(&sampler->governor, &options);
 	sampler->run_ns = FIRST_RUN_NS;
+	sampler->census_part = at_start ? CENSUS_PART_FROM_START : CENSUS_PART;
 	sampler->cpu_share = 1;
 	sampler->begin_ns = sampler->first.now_ns + BEGIN_NS * (1 + 2 * random_share(sampler));
 	sampler->next_look_ns = UINT64_MAX;

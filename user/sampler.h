@@ -37,6 +37,7 @@ struct sampler_totals {
 	double trap_ns;       /* what a hit costs before its program does anything */
 	uint64_t tracer_ns;   /* CPU time of this process */
 	uint64_t target_ns;   /* CPU time of the target up to the end of the last window */
+	double census_s;      /* into the recording: when the heap was last counted */
 	uint64_t samples;     /* blocks that outlived their window */
 	uint64_t verdicts[VERDICTS]; /* what became of them */
 	uint64_t thinned;            /* let go of, their weight given to others, when there were too many */
