@@ -19,7 +19,7 @@
 #define READ_BYTES (768 << 10)                 /* at once: fits in one run of the reader */
 #define MAX_POOLS (READ_BYTES / 4096)
 #define MAX_REQUESTS (READ_BYTES / READER_MAX_BYTES + MAX_POOLS)
-#define TRIES 5
+#define TRIES 100 /* each takes some microseconds, of the few pools that are left */
 
 struct known_pool {
 	uint64_t address;
