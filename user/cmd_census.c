@@ -132,6 +132,8 @@ static int open_session(struct session *session, pid_t pid, struct error *error)
 		err = python__inspect(session->target, session->reader, &session->python, error);
 	if (!err)
 		err = python__check_started(&session->python, session->reader, error);
+	if ((err == -EACCES || err == -EPERM) && !error->hint[0])
+		error__hint(error, "run linger as root, for instance with sudo");
 	session->about.pid = pid;
 	session->about.python_version = session->python.version;
 	return err ? err : check_allocator(session, error);

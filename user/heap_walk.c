@@ -45,6 +45,7 @@ struct heap_walk {
 	struct memory_request requests[MAX_REQUESTS];
 	size_t owners[MAX_REQUESTS]; /* the reading that a request is for */
 	size_t n_requests;
+	size_t n_visited;
 	uint64_t bytes[READ_BYTES / sizeof(uint64_t)];
 };
 
@@ -188,6 +189,7 @@ static int visit_some(struct heap_walk *walk, struct known_pool *pools, size_t n
 		else
 			walk->pools[(*n_again)++] = *reading->pool;
 	}
+	walk->n_visited += n_whole;
 	return err || !n_whole ? err : visit(context, walk->whole, n_whole);
 }
 
@@ -206,7 +208,7 @@ static struct heap_torn sum_torn(const struct heap_walk *walk)
 
 int heap_walk__visit(struct heap_walk *walk, heap_visit *visit, void *context, struct heap_torn *ret_torn)
 {
-	const size_t at_once = READ_BYTES / walk->pool_bytes;
+	const size_t at_once = READ_BYTES / walk->pool_bytes, n_pools = walk->n_pools;
 	int err = 0;
 
 	for (int i = 0; i < TRIES && walk->n_pools && !err; i++) {
@@ -220,8 +222,8 @@ int heap_walk__visit(struct heap_walk *walk, heap_visit *visit, void *context, s
 		}
 		walk->n_pools = n_again;
 	}
-	/* Of a process that ends pools go missing. */
-	if (!err && !target__has_memory(walk->target))
+	/* Of a process that ends, or becomes another program, pools go missing. */
+	if (!err && (!target__has_memory(walk->target) || (n_pools && !walk->n_visited && !walk->n_pools)))
 		err = -ESRCH;
 	if (!err)
 		*ret_torn = sum_torn(walk);

@@ -138,7 +138,7 @@ static void put_classes(const struct pool_usage *usage, FILE *out)
 
 	fputs("object: pools by size class\n\n", out);
 	fprintf(out, "%10s  %10s  %13s  %13s  %10s  %10s  %7s\n", "block size", "pools", "blocks in use",
-		"free blocks", "in use", "free", "in use");
+		"free blocks", "in use", "free", "full");
 	for (uint32_t i = 0; i < POOL_SIZE_CLASSES; i++) {
 		uint32_t bytes = (i + 1) * POOL_CLASS_BYTES;
 		uint64_t n_used = usage->count.class_blocks[i], n_unused = pool_usage__free_blocks(usage, i);
@@ -163,10 +163,10 @@ static void put_arenas(const struct pool_usage *usage, FILE *out)
 	static const char *const texts[ARENA_QUARTERS] = {"under 25 %", "25 - 50 %", "50 - 75 %",
 							  "over 75 %"};
 
-	fputs("arenas, by how much of them is in use; the blocks in use keep them from going back to the "
+	fputs("arenas by how full they are; one block in use keeps an arena from going back to the "
 	      "kernel\n\n",
 	      out);
-	fprintf(out, "%10s  %10s  %13s  %10s  %10s\n", "in use", "arenas", "blocks in use", "in use", "free");
+	fprintf(out, "%10s  %10s  %13s  %10s  %10s\n", "full", "arenas", "blocks in use", "in use", "free");
 	for (int i = 0; i < ARENA_QUARTERS; i++) {
 		const struct arena_count *quarter = &usage->quarters[i];
 		uint64_t bytes = quarter->arenas * pool_usage__arena_bytes(usage);

@@ -2,10 +2,13 @@
 """`linger census` against what the target says of itself."""
 import json
 import re
+import shutil
+import subprocess
+import time
 
 import pytest
 
-from linger import Target, run_linger, running
+from linger import LINGER, Target, installed_targets, run_linger, running
 
 MADE = 200000
 OLDEST = (3, 8)  # whose types can be told
@@ -177,7 +180,30 @@ def test_another_allocator(system_interpreter, allocator):
     assert "PYTHONMALLOC" in run.stdout + run.stderr
 
 
-def test_a_target_that_ends(system_interpreter):
+@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
+def test_a_target_that_ends_meanwhile(system_interpreter, delay_ms):
+    """All of it, or a sentence."""
+    with Target(system_interpreter, "census.py") as target:
+        target.ask("make", "int", str(MADE))
+        with subprocess.Popen([str(LINGER), "census", "-p", str(target.pid), "--json"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            time.sleep(delay_ms / 1000)
+            target.process.kill()
+            output, errors = run.communicate(timeout=60)
+    assert run.returncode in (0, 1, 2)
+    if run.returncode:
+        assert "failed to" in errors and not output
+    else:
+        assert by_name(json.loads(output))["int"] >= MADE
+
+
+def test_a_user_without_rights(target):
+    program = shutil.copy(LINGER, installed_targets("/"))
+    run = run_linger("census", "-p", target.pid, program=program, user="nobody", extra_groups=[])
+    assert run.returncode == 2 and run.stdout == "" and "hint: " in run.stderr
+
+
+def test_a_target_that_has_ended(system_interpreter):
     with Target(system_interpreter, "census.py") as target:
         target.process.kill()
         run = run_linger("census", "-p", target.pid)
