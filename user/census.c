@@ -293,8 +293,8 @@ struct census_sum census__total(const struct census *census)
 const char *census_rest__text(enum census_rest rest)
 {
 	static const char *const texts[CENSUS_RESTS] = {
-		[CENSUS_NO_OBJECT] = "[not an object: dict keys, list items and the like]",
-		[CENSUS_FREE_LIST] = "[dead objects on free lists of the interpreter]",
+		[CENSUS_NO_OBJECT] = "[not an object: keys, items, others]",
+		[CENSUS_FREE_LIST] = "[dead objects on free lists]",
 		[CENSUS_TORN] = "[not read: they changed meanwhile]",
 	};
 

@@ -69,7 +69,7 @@ struct census_type *census__types(const struct census *census, size_t *ret_n);
 struct census_sum census__rest(const struct census *census, enum census_rest rest);
 struct census_sum census__total(const struct census *census);
 
-/* "[not an object: dict keys, list items and the like]" */
+/* "[dead objects on free lists]" */
 const char *census_rest__text(enum census_rest rest);
 /* "not_objects", for programs */
 const char *census_rest__name(enum census_rest rest);

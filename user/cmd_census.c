@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -14,11 +15,15 @@
 
 #define LIMIT_NS (UINT64_C(3600) * 1000000000) /* a bound, not a plan */
 #define DEFAULT_TOP 20
+#define MAX_SECONDS (366L * 24 * 3600)
 
 struct arguments {
 	pid_t pid;
-	bool fragmentation, json, force;
+	bool fragmentation, diff, json, force;
+	long every_s, duration_s; /* 0: once; without end */
 	size_t top;
+	const char *files[2]; /* of --diff */
+	size_t n_files;
 	const char *path; /* NULL: standard output */
 };
 
@@ -32,12 +37,15 @@ struct session {
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_FRAGMENTATION = 256, OPTION_TOP, OPTION_JSON, OPTION_FORCE };
+enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP, OPTION_JSON, OPTION_FORCE };
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process", 1},
 	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
 	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
+	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
+	{"duration", 'd', "SECONDS", 0, "with --every: for so long (default: until Ctrl-C)", 1},
+	{"diff", OPTION_DIFF, NULL, 0, "what grew and what shrank from one saved census to another", 1},
 	{"top", OPTION_TOP, "N", 0, "so many types in the table (default 20)", 1},
 	{"json", OPTION_JSON, NULL, 0, "everything, for programs; also if FILE ends in .json", 2},
 	{"output", 'o', "FILE", 0, "write to FILE instead of standard output", 2},
@@ -66,10 +74,19 @@ static bool is_json_path(const char *path)
 
 static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
-	if (!args->pid)
-		argp_error(state, "which process? Name it with -p PID");
 	if (args->path && is_json_path(args->path))
 		args->json = true;
+	if (args->diff ? args->n_files != 2 : args->n_files)
+		argp_error(state, "--diff compares two files: BEFORE.json AFTER.json");
+	if (!args->diff == !args->pid)
+		argp_error(state, args->diff ? "--diff compares files, not a process"
+					     : "which process? Name it with -p PID");
+	if ((args->diff || args->every_s) && (args->json || args->fragmentation))
+		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
+	if (args->every_s && args->path)
+		argp_error(state, "--every writes to standard output");
+	if (args->duration_s && !args->every_s)
+		argp_error(state, "-d goes with --every");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -82,6 +99,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_FRAGMENTATION:
 		args->fragmentation = true;
+		break;
+	case OPTION_EVERY:
+		args->every_s = parse_number(state, arg, 1, MAX_SECONDS, "a number of seconds");
+		break;
+	case 'd':
+		args->duration_s = parse_number(state, arg, 1, MAX_SECONDS, "a number of seconds");
+		break;
+	case OPTION_DIFF:
+		args->diff = true;
 		break;
 	case OPTION_TOP:
 		args->top = parse_number(state, arg, 1, INT32_MAX, "a number of types");
@@ -96,7 +122,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->force = true;
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much", arg);
+		if (args->n_files == 2)
+			argp_error(state, "'%s' is too much", arg);
+		args->files[args->n_files++] = arg;
 		break;
 	case ARGP_KEY_END:
 		finish_arguments(state, args);
@@ -146,29 +174,42 @@ static void close_session(struct session *session)
 	target__free(session->target);
 }
 
-static double now_s(void)
+static double clock_s(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	clock_gettime(clock, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1000000 / 1e3;
+}
+
+static double now_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
 }
 
 /* --- reports ----------------------------------------------------------------------------------------- */
 
-static int report_types(struct session *session, const struct arguments *args, struct error *error)
+static int take(struct session *session, struct census **ret_census, struct error *error)
 {
 	double start_s = now_s();
-	struct census *census;
 	struct heap_torn torn;
+	int err = heap_census__take(session->target, session->reader, &session->python, ret_census, &torn,
+				    error);
+
+	session->about.time_s = clock_s(CLOCK_REALTIME);
+	session->about.elapsed_s = now_s() - start_s;
+	session->about.torn_pools = err ? 0 : torn.pools;
+	return err;
+}
+
+static int report_types(struct session *session, const struct arguments *args, struct error *error)
+{
+	struct census *census;
 	struct output *output;
-	int err =
-		heap_census__take(session->target, session->reader, &session->python, &census, &torn, error);
+	int err = take(session, &census, error);
 
 	if (err)
 		return err;
-	session->about.elapsed_s = now_s() - start_s;
-	session->about.torn_pools = torn.pools;
 	err = output__open(args->path, args->force, &output, error);
 	if (!err) {
 		FILE *out = output__stream(output);
@@ -200,6 +241,7 @@ static int report_fragmentation(struct session *session, const struct arguments 
 		return error__set(error, err, "failed to read the heap of process %d: %s", args->pid,
 				  err == -ESRCH ? "it has ended" : strerror(-err));
 	pool_usage__finish(&usage);
+	session->about.time_s = clock_s(CLOCK_REALTIME);
 	session->about.elapsed_s = now_s() - start_s;
 	err = output__open(args->path, args->force, &output, error);
 	if (err)
@@ -209,13 +251,128 @@ static int report_fragmentation(struct session *session, const struct arguments 
 	return output__finish(output, err, error);
 }
 
+/* --- what grows -------------------------------------------------------------------------------------- */
+
+static int report_diff(struct census_rows *before, struct census_rows *after, const struct arguments *args,
+		       struct error *error)
+{
+	struct census_diff diff;
+	struct output *output;
+	int err = census_diff__make(before, after, &diff);
+
+	if (err)
+		return error__set(error, err, "failed to compare: out of memory");
+	err = output__open(args->path, args->force, &output, error);
+	if (!err) {
+		err = render_census_diff(&diff, args->top, output__stream(output));
+		err = output__finish(output, err, error);
+	}
+	census_diff__free(&diff);
+	return err;
+}
+
+static int diff_files(const struct arguments *args, struct error *error)
+{
+	struct census_rows before = {0}, after = {0};
+	int err = census_rows__read(args->files[0], &before, error);
+
+	if (!err)
+		err = census_rows__read(args->files[1], &after, error);
+	if (!err)
+		err = report_diff(&before, &after, args, error);
+	census_rows__free(&before);
+	census_rows__free(&after);
+	return err;
+}
+
+static int take_rows(struct session *session, struct census_rows *ret_rows, struct error *error)
+{
+	struct census *census;
+	int err = take(session, &census, error);
+
+	if (err)
+		return err;
+	err = census_rows__from(census, ret_rows);
+	census__free(census);
+	if (err)
+		return error__set(error, err, "failed to compare: out of memory");
+	ret_rows->time_s = now_s();
+	return 0;
+}
+
+/* False when a signal says that it is enough. */
+static bool wait_until(double then_s, const sigset_t *signals)
+{
+	double left_s = then_s - now_s();
+	struct timespec left = {.tv_sec = left_s, .tv_nsec = (left_s - (time_t)left_s) * 1e9};
+
+	return left_s <= 0 || sigtimedwait(signals, NULL, &left) < 0;
+}
+
+static int compare_now(struct session *session, struct census_rows *first, const struct arguments *args,
+		       struct error *error)
+{
+	struct census_rows rows = {0};
+	int err = take_rows(session, &rows, error);
+
+	if (!err)
+		err = report_diff(first, &rows, args, error);
+	census_rows__free(&rows);
+	return err;
+}
+
+static int watch(struct session *session, const struct arguments *args, struct error *error)
+{
+	struct census_rows first = {0};
+	sigset_t signals;
+	double start_s;
+	int err;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	err = take_rows(session, &first, error);
+	start_s = first.time_s;
+	for (long s = args->every_s; !err && (!args->duration_s || s <= args->duration_s);
+	     s += args->every_s) {
+		if (!wait_until(start_s + s, &signals))
+			break;
+		err = compare_now(session, &first, args, error);
+	}
+	/* That it ends is no failure of ours, once there was something to compare. */
+	if (err == -ESRCH && first.n) {
+		say("process %d has ended", args->pid);
+		err = 0;
+	}
+	census_rows__free(&first);
+	return err;
+}
+
 /* --- the command ------------------------------------------------------------------------------------- */
+
+static int report_target(const struct arguments *args, struct error *error)
+{
+	struct session session = {};
+	int err = open_session(&session, args->pid, error);
+
+	if (!err && args->fragmentation)
+		err = report_fragmentation(&session, args, error);
+	else if (!err)
+		err = args->every_s ? watch(&session, args, error) : report_types(&session, args, error);
+	close_session(&session);
+	return err;
+}
 
 int cmd_census(int argc, char **argv)
 {
-	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "-p PID\n--diff BEFORE.json AFTER.json",
+		.doc = documentation,
+	};
 	struct arguments args = {.top = DEFAULT_TOP};
-	struct session session = {};
 	struct error error = {};
 	int err;
 
@@ -224,11 +381,7 @@ int cmd_census(int argc, char **argv)
 	libbpf_set_print(NULL);
 	err = args.path ? output__check(args.path, args.force, &error) : 0;
 	if (!err)
-		err = open_session(&session, args.pid, &error);
-	if (!err)
-		err = args.fragmentation ? report_fragmentation(&session, &args, &error)
-					 : report_types(&session, &args, &error);
-	close_session(&session);
+		err = args.diff ? diff_files(&args, &error) : report_target(&args, &error);
 	if (!err)
 		return STATUS_OK;
 	report_error(&error);

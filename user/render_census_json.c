@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
 #include "render_common.h"
 #include "stats_json.h"
@@ -16,7 +15,7 @@ static int finish(json_t *report, FILE *out)
 {
 	if (!report)
 		return -ENOMEM;
-	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(8));
+	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
 	putc('\n', out);
 	json_decref(report);
 	return render_finish(out);
@@ -24,8 +23,8 @@ static int finish(json_t *report, FILE *out)
 
 static json_t *make_target(const struct census_about *about)
 {
-	return json_pack("{si ss sI sf}", "pid", (int)about->pid, "python", about->python_version, "time",
-			 (json_int_t)time(NULL), "elapsed_s", about->elapsed_s);
+	return json_pack("{si ss sf sf}", "pid", (int)about->pid, "python", about->python_version, "time",
+			 about->time_s, "elapsed_s", about->elapsed_s);
 }
 
 /* --- by type ----------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -126,6 +127,65 @@ def test_a_corrupted_heap(interpreter):
         target.process.kill()  # it could not end by itself any more
 
 
+# --- what grows ---------------------------------------------------------------------------------------------
+
+def diff_rows(text):
+    """Type -> change of its bytes and of its blocks, in the order of the table."""
+    rows = re.findall(r"^ +[\d,]+ +[\d,]+ +([-+]?[\d,]+) +([-+]?[\d,]+) +(?:-|[-+]\S+ \S+)  (.*)$", text, re.M)
+    return {name: (int(size.replace(",", "")), int(blocks.replace(",", ""))) for size, blocks, name in rows}
+
+
+def test_growth_between_two_files(target, tmp_path):
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    assert run_linger("census", "-p", target.pid, "-o", before).returncode == 0
+    for kind, count in (("float", 3000), ("int", 2000), ("complex", 500)):
+        target.ask("make", kind, str(count))
+    assert run_linger("census", "-p", target.pid, "-o", after).returncode == 0
+    run = run_linger("census", "--diff", before, after)
+    rows = diff_rows(run.stdout)
+    made = [name for name in rows if name in ("float", "int", "complex")]
+    assert run.returncode == 0 and made == ["float", "int", "complex"]
+    assert abs(rows["float"][1] - 3000) <= 5 and abs(rows["int"][1] - 2000) <= 20
+    back = diff_rows(run_linger("census", "--diff", after, before).stdout)
+    assert back["float"] == (-rows["float"][0], -rows["float"][1])
+    assert sum(size for name, (size, _) in rows.items() if not name.startswith("total")) == [
+        size for name, (size, _) in rows.items() if name.startswith("total")][0]
+
+
+def test_nothing_grows_in_one_file(target, tmp_path):
+    path = tmp_path / "types.json"
+    assert run_linger("census", "-p", target.pid, "-o", path).returncode == 0
+    rows = diff_rows(run_linger("census", "--diff", path, path).stdout)
+    assert rows and not any(size or blocks for size, blocks in rows.values())
+
+
+def test_growth_again_and_again(target):
+    target.ask("grow")
+    run = run_linger("census", "-p", target.pid, "--every", 1, "-d", 2)
+    tables = run.stdout.split("object: types that grew")[1:]
+    grown = [diff_rows(table)["__main__.Outer.Inner"][1] for table in tables]
+    assert run.returncode == 0 and len(grown) == 2 and 0 < grown[0] < grown[1]
+
+
+def test_growth_until_the_target_ends(target):
+    with subprocess.Popen([str(LINGER), "census", "-p", str(target.pid), "--every", "1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline().startswith("object: types that grew")
+        target.process.kill()
+        target.process.wait()
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0 and "has ended" in errors
+
+
+def test_growth_until_ctrl_c(target):
+    with subprocess.Popen([str(LINGER), "census", "-p", str(target.pid), "--every", "1"],
+                          stdout=subprocess.PIPE, text=True) as run:
+        run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    assert run.returncode == 0
+
+
 # --- the command --------------------------------------------------------------------------------------------
 
 def test_the_table_has_what_was_asked_for(target):
@@ -152,7 +212,15 @@ def test_files(target, tmp_path):
     (["-p", "0"], 2, "is not a process id"),
     (["-p", "999999999"], 1, "no such process"),
     (["-p", "1", "--top", "0"], 2, "is not a number of types"),
-    (["-p", "1", "more"], 2, "too much"),
+    (["-p", "1", "more"], 2, "--diff compares two files"),
+    (["--diff", "one.json"], 2, "--diff compares two files"),
+    (["--diff", "one.json", "two.json", "three.json"], 2, "too much"),
+    (["--diff", "one.json", "two.json", "-p", "1"], 2, "not a process"),
+    (["--diff", "/nowhere/one.json", "two.json"], 1, "failed to read '/nowhere/one.json'"),
+    (["--diff", "/etc/passwd", "/etc/passwd"], 1, "no census by type"),
+    (["-p", "1", "--every", "0"], 2, "is not a number of seconds"),
+    (["-p", "1", "-d", "5"], 2, "-d goes with --every"),
+    (["-p", "1", "--every", "5", "--json"], 2, "a table of types"),
 ])
 def test_refusals(options, status, words):
     run = run_linger("census", *options)

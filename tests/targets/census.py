@@ -4,7 +4,7 @@
 `pools` prints the interpreter's pool table to standard error, `types` one line of JSON: type address -> name and
 number of the objects that the garbage collector knows and pymalloc serves. Both then wait for a line, and nothing
 is allocated or freed in between. `make KIND N` makes N objects of a type that the collector does not know; `churn`
-starts a thread that makes and drops objects without end, `scribble` writes over blocks and a pool header.
+starts a thread that makes and drops objects without end, `grow` one that keeps what it makes, `scribble` writes over blocks and a pool header.
 """
 import gc
 import importlib
@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import threading
+import time
 
 import inspected
 import steps
@@ -108,6 +109,16 @@ def churn_forever():
             [one(i) for i in range(50)]
 
 
+def grow_forever():
+    while True:
+        HELD.append([Outer.Inner() for _ in range(200)])
+        time.sleep(0.05)
+
+
+def grow():
+    threading.Thread(target=grow_forever, daemon=True).start()
+
+
 def churn():
     threading.Thread(target=churn_forever, daemon=True).start()
 
@@ -115,4 +126,5 @@ def churn():
 if __name__ == "__main__":
     gc.disable()
     hold()
-    steps.serve({"types": types, "pools": pools, "make": make, "scribble": scribble, "churn": churn})
+    steps.serve({"types": types, "pools": pools, "make": make, "scribble": scribble, "churn": churn,
+                 "grow": grow})
