@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define LIMIT_NS (UINT64_C(3600) * 1000000000) /* a bound, not a plan */
 #define DEFAULT_TOP 20
 #define MAX_SECONDS (366L * 24 * 3600)
+#define TOLERANCE_S 0.1 /* of -d, so that the last census is not left out */
 
 struct arguments {
 	pid_t pid;
@@ -58,8 +60,10 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "stopped, probed or written to, and need not have been recorded.\v"
 				    "Examples:\n"
 				    "  sudo linger census -p 1234\n"
+				    "  sudo linger census -p 1234 --every 10 -d 60\n"
+				    "  sudo linger census -p 1234 -o before.json\n"
+				    "  linger census --diff before.json after.json\n"
 				    "  sudo linger census -p 1234 --top 100 -o types.txt\n"
-				    "  sudo linger census -p 1234 -o types.json\n"
 				    "  sudo linger census -p 1234 --fragmentation\n\n"
 				    "Exit status: 0 when the census was written, 1 on failure, 2 when this "
 				    "process, kernel or user does not "
@@ -303,10 +307,10 @@ static int take_rows(struct session *session, struct census_rows *ret_rows, stru
 /* False when a signal says that it is enough. */
 static bool wait_until(double then_s, const sigset_t *signals)
 {
-	double left_s = then_s - now_s();
+	double left_s = fmax(then_s - now_s(), 0);
 	struct timespec left = {.tv_sec = left_s, .tv_nsec = (left_s - (time_t)left_s) * 1e9};
 
-	return left_s <= 0 || sigtimedwait(signals, NULL, &left) < 0;
+	return sigtimedwait(signals, NULL, &left) < 0;
 }
 
 static int compare_now(struct session *session, struct census_rows *first, const struct arguments *args,
@@ -321,32 +325,38 @@ static int compare_now(struct session *session, struct census_rows *first, const
 	return err;
 }
 
-static int watch(struct session *session, const struct arguments *args, struct error *error)
+static int compare_often(struct session *session, struct census_rows *first, const struct arguments *args,
+			 struct error *error)
 {
-	struct census_rows first = {0};
+	double end_s = args->duration_s ? first->time_s + args->duration_s + TOLERANCE_S : INFINITY;
+	double next_s = first->time_s + args->every_s;
 	sigset_t signals;
-	double start_s;
-	int err;
+	int err = 0;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = take_rows(session, &first, error);
-	start_s = first.time_s;
-	for (long s = args->every_s; !err && (!args->duration_s || s <= args->duration_s);
-	     s += args->every_s) {
-		if (!wait_until(start_s + s, &signals))
-			break;
-		err = compare_now(session, &first, args, error);
+	while (!err && next_s <= end_s && wait_until(next_s, &signals)) {
+		err = compare_now(session, first, args, error);
+		next_s = fmax(next_s + args->every_s, now_s()); /* a large heap may take longer */
 	}
-	/* That it ends is no failure of ours, once there was something to compare. */
-	if (err == -ESRCH && first.n) {
-		say("process %d has ended", args->pid);
-		err = 0;
-	}
-	census_rows__free(&first);
 	return err;
+}
+
+static int watch(struct session *session, const struct arguments *args, struct error *error)
+{
+	struct census_rows first = {0};
+	int err = take_rows(session, &first, error);
+
+	if (err)
+		return err;
+	err = compare_often(session, &first, args, error);
+	census_rows__free(&first);
+	if (err != -ESRCH)
+		return err;
+	say("process %d has ended", args->pid); /* which is no failure of ours */
+	return 0;
 }
 
 /* --- the command ------------------------------------------------------------------------------------- */
