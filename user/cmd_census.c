@@ -14,7 +14,6 @@
 #include "output.h"
 #include "render_census.h"
 
-#define LIMIT_NS (UINT64_C(3600) * 1000000000) /* a bound, not a plan */
 #define DEFAULT_TOP 20
 #define MAX_SECONDS (366L * 24 * 3600)
 #define TOLERANCE_S 0.1 /* of -d, so that the last census is not left out */
@@ -30,7 +29,7 @@ struct arguments {
 };
 
 /* What is open while a target is looked at. */
-struct session {
+struct subject {
 	struct target *target;
 	struct memory_reader *reader;
 	struct python python;
@@ -141,41 +140,41 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* --- the target -------------------------------------------------------------------------------------- */
 
-static int check_allocator(struct session *session, struct error *error)
+static int check_allocator(struct subject *subject, struct error *error)
 {
-	enum python_allocator allocator = python__allocator(&session->python, session->reader);
+	enum python_allocator allocator = python__allocator(&subject->python, subject->reader);
 
-	session->about.is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
+	subject->about.is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
 	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
 		return 0;
 	error__set(error, -EOPNOTSUPP, "failed to count process %d: it has no pymalloc in use",
-		   session->about.pid);
+		   subject->about.pid);
 	error__hint(error, "it was started with PYTHONMALLOC=malloc or the like");
 	return -EOPNOTSUPP;
 }
 
-static int open_session(struct session *session, pid_t pid, struct error *error)
+static int open_subject(struct subject *subject, pid_t pid, struct error *error)
 {
-	int err = target__open(pid, &session->target, error);
+	int err = target__open(pid, &subject->target, error);
 
 	if (!err)
-		err = memory_reader__open(pid, &session->reader, error);
+		err = memory_reader__open(pid, &subject->reader, error);
 	if (!err)
-		err = python__inspect(session->target, session->reader, &session->python, error);
+		err = python__inspect(subject->target, subject->reader, &subject->python, error);
 	if (!err)
-		err = python__check_started(&session->python, session->reader, error);
+		err = python__check_started(&subject->python, subject->reader, error);
 	if ((err == -EACCES || err == -EPERM) && !error->hint[0])
 		error__hint(error, "run linger as root, for instance with sudo");
-	session->about.pid = pid;
-	session->about.python_version = session->python.version;
-	return err ? err : check_allocator(session, error);
+	subject->about.pid = pid;
+	subject->about.python_version = subject->python.version;
+	return err ? err : check_allocator(subject, error);
 }
 
-static void close_session(struct session *session)
+static void close_subject(struct subject *subject)
 {
-	python__free(&session->python);
-	memory_reader__free(session->reader);
-	target__free(session->target);
+	python__free(&subject->python);
+	memory_reader__free(subject->reader);
+	target__free(subject->target);
 }
 
 static double clock_s(clockid_t clock)
@@ -193,24 +192,24 @@ static double now_s(void)
 
 /* --- reports ----------------------------------------------------------------------------------------- */
 
-static int take(struct session *session, struct census **ret_census, struct error *error)
+static int take(struct subject *subject, struct census **ret_census, struct error *error)
 {
 	double start_s = now_s();
 	struct heap_torn torn;
-	int err = heap_census__take(session->target, session->reader, &session->python, ret_census, &torn,
+	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &torn,
 				    error);
 
-	session->about.time_s = clock_s(CLOCK_REALTIME);
-	session->about.elapsed_s = now_s() - start_s;
-	session->about.torn_pools = err ? 0 : torn.pools;
+	subject->about.time_s = clock_s(CLOCK_REALTIME);
+	subject->about.elapsed_s = now_s() - start_s;
+	subject->about.torn_pools = err ? 0 : torn.pools;
 	return err;
 }
 
-static int report_types(struct session *session, const struct arguments *args, struct error *error)
+static int report_types(struct subject *subject, const struct arguments *args, struct error *error)
 {
 	struct census *census;
 	struct output *output;
-	int err = take(session, &census, error);
+	int err = take(subject, &census, error);
 
 	if (err)
 		return err;
@@ -218,8 +217,8 @@ static int report_types(struct session *session, const struct arguments *args, s
 	if (!err) {
 		FILE *out = output__stream(output);
 
-		err = args->json ? render_census_json(&session->about, census, out)
-				 : render_census_text(&session->about, census, args->top, out);
+		err = args->json ? render_census_json(&subject->about, census, out)
+				 : render_census_text(&subject->about, census, args->top, out);
 		err = output__finish(output, err, error);
 	}
 	census__free(census);
@@ -232,26 +231,27 @@ static int add_pool(void *context, uint64_t address, const struct pool_header *p
 	return 0;
 }
 
-static int report_fragmentation(struct session *session, const struct arguments *args, struct error *error)
+static int report_fragmentation(struct subject *subject, const struct arguments *args, struct error *error)
 {
 	double start_s = now_s();
 	struct pool_usage usage;
 	struct output *output;
 	int err;
 
-	pool_usage__start(&usage, session->python.runtime.pool_bytes);
-	err = pools__visit(session->target, session->reader, usage.pool_bytes, LIMIT_NS, add_pool, &usage);
+	pool_usage__start(&usage, subject->python.runtime.pool_bytes);
+	err = pools__visit(subject->target, subject->reader, usage.pool_bytes, POOLS_LIMIT_NS, add_pool,
+			   &usage);
 	if (err)
 		return error__set(error, err, "failed to read the heap of process %d: %s", args->pid,
 				  err == -ESRCH ? "it has ended" : strerror(-err));
 	pool_usage__finish(&usage);
-	session->about.time_s = clock_s(CLOCK_REALTIME);
-	session->about.elapsed_s = now_s() - start_s;
+	subject->about.time_s = clock_s(CLOCK_REALTIME);
+	subject->about.elapsed_s = now_s() - start_s;
 	err = output__open(args->path, args->force, &output, error);
 	if (err)
 		return err;
-	err = args->json ? render_usage_json(&session->about, &usage, output__stream(output))
-			 : render_usage_text(&session->about, &usage, output__stream(output));
+	err = args->json ? render_usage_json(&subject->about, &usage, output__stream(output))
+			 : render_usage_text(&subject->about, &usage, output__stream(output));
 	return output__finish(output, err, error);
 }
 
@@ -289,10 +289,10 @@ static int diff_files(const struct arguments *args, struct error *error)
 	return err;
 }
 
-static int take_rows(struct session *session, struct census_rows *ret_rows, struct error *error)
+static int take_rows(struct subject *subject, struct census_rows *ret_rows, struct error *error)
 {
 	struct census *census;
-	int err = take(session, &census, error);
+	int err = take(subject, &census, error);
 
 	if (err)
 		return err;
@@ -313,11 +313,11 @@ static bool wait_until(double then_s, const sigset_t *signals)
 	return sigtimedwait(signals, NULL, &left) < 0;
 }
 
-static int compare_now(struct session *session, struct census_rows *first, const struct arguments *args,
+static int compare_now(struct subject *subject, struct census_rows *first, const struct arguments *args,
 		       struct error *error)
 {
 	struct census_rows rows = {0};
-	int err = take_rows(session, &rows, error);
+	int err = take_rows(subject, &rows, error);
 
 	if (!err)
 		err = report_diff(first, &rows, args, error);
@@ -325,7 +325,7 @@ static int compare_now(struct session *session, struct census_rows *first, const
 	return err;
 }
 
-static int compare_often(struct session *session, struct census_rows *first, const struct arguments *args,
+static int compare_often(struct subject *subject, struct census_rows *first, const struct arguments *args,
 			 struct error *error)
 {
 	double end_s = args->duration_s ? first->time_s + args->duration_s + TOLERANCE_S : INFINITY;
@@ -338,20 +338,20 @@ static int compare_often(struct session *session, struct census_rows *first, con
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	while (!err && next_s <= end_s && wait_until(next_s, &signals)) {
-		err = compare_now(session, first, args, error);
+		err = compare_now(subject, first, args, error);
 		next_s = fmax(next_s + args->every_s, now_s()); /* a large heap may take longer */
 	}
 	return err;
 }
 
-static int watch(struct session *session, const struct arguments *args, struct error *error)
+static int watch(struct subject *subject, const struct arguments *args, struct error *error)
 {
 	struct census_rows first = {0};
-	int err = take_rows(session, &first, error);
+	int err = take_rows(subject, &first, error);
 
 	if (err)
 		return err;
-	err = compare_often(session, &first, args, error);
+	err = compare_often(subject, &first, args, error);
 	census_rows__free(&first);
 	if (err != -ESRCH)
 		return err;
@@ -363,14 +363,14 @@ static int watch(struct session *session, const struct arguments *args, struct e
 
 static int report_target(const struct arguments *args, struct error *error)
 {
-	struct session session = {};
-	int err = open_session(&session, args->pid, error);
+	struct subject subject = {};
+	int err = open_subject(&subject, args->pid, error);
 
 	if (!err && args->fragmentation)
-		err = report_fragmentation(&session, args, error);
+		err = report_fragmentation(&subject, args, error);
 	else if (!err)
-		err = args->every_s ? watch(&session, args, error) : report_types(&session, args, error);
-	close_session(&session);
+		err = args->every_s ? watch(&subject, args, error) : report_types(&subject, args, error);
+	close_subject(&subject);
 	return err;
 }
 

@@ -15,8 +15,7 @@
 #include "pools.h"
 #include "reader.h"
 
-#define LIMIT_NS (UINT64_C(3600) * 1000000000) /* to find the pools: a bound, not a plan */
-#define READ_BYTES (768 << 10)                 /* at once: fits in one run of the reader */
+#define READ_BYTES (768 << 10) /* at once: fits in one run of the reader */
 #define MAX_POOLS (READ_BYTES / 4096)
 #define MAX_REQUESTS (READ_BYTES / READER_MAX_BYTES + MAX_POOLS)
 #define TRIES 100 /* each takes some microseconds, of the few pools that are left */
@@ -79,7 +78,7 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 	walk->target = target;
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
-	err = pools__visit(target, reader, pool_bytes, LIMIT_NS, add_pool, walk);
+	err = pools__visit(target, reader, pool_bytes, POOLS_LIMIT_NS, add_pool, walk);
 	if (err) {
 		heap_walk__free(walk);
 		return err;

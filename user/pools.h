@@ -19,6 +19,9 @@ struct pool_count {
 /* Adds a pool with blocks in use. */
 void pool_count__add(struct pool_count *count, const struct pool_header *pool);
 
+/* For who can wait: a bound, not a plan. */
+#define POOLS_LIMIT_NS (UINT64_C(3600) * 1000000000)
+
 /* Called for each pool with blocks in use. Anything but 0 ends the walk, and is its result. */
 typedef int pools_visit(void *context, uint64_t address, const struct pool_header *pool);
 
