@@ -57,20 +57,18 @@ void census__free(struct census *census)
 
 /* --- types ------------------------------------------------------------------------------------------- */
 
-/* So that the array has room for one more. 0 or -ENOMEM. */
-static int grow(void *array, size_t n, size_t *capacity, size_t item_bytes)
+/* The array with room for one more; NULL: there is no memory for it, and the array stays. */
+static void *grow(void *items, size_t n, size_t *capacity, size_t item_bytes)
 {
-	void **items = array, *grown;
 	size_t wanted = *capacity ? *capacity * 2 : 256;
+	void *grown;
 
 	if (n < *capacity)
-		return 0;
-	grown = reallocarray(*items, wanted, item_bytes);
-	if (!grown)
-		return -ENOMEM;
-	*items = grown;
-	*capacity = wanted;
-	return 0;
+		return items;
+	grown = reallocarray(items, wanted, item_bytes);
+	if (grown)
+		*capacity = wanted;
+	return grown;
 }
 
 /* Forgets what is no type. */
@@ -93,15 +91,18 @@ static bool is_in_pool(const struct census *census, uint64_t address)
 
 static int ask(struct census *census, uint64_t address)
 {
+	uint64_t *asked;
 	int err;
 
 	if (address_map__find(&census->known, address) != ADDRESS_MAP_NONE || is_in_pool(census, address))
 		return 0;
-	err = grow(&census->asked, census->n_asked, &census->asked_capacity, sizeof(*census->asked));
+	asked = grow(census->asked, census->n_asked, &census->asked_capacity, sizeof(*asked));
+	if (!asked)
+		return -ENOMEM;
+	census->asked = asked;
+	err = address_map__put(&census->known, address, NO_TYPE);
 	if (!err)
-		err = address_map__put(&census->known, address, NO_TYPE);
-	if (!err)
-		census->asked[census->n_asked++] = address;
+		asked[census->n_asked++] = address;
 	return err;
 }
 
@@ -140,12 +141,16 @@ int census__ask(struct census *census, const struct heap_pool *pools, size_t n,
 
 int census__add_type(struct census *census, const struct object_type *type)
 {
-	int err = grow(&census->types, census->n_types, &census->types_capacity, sizeof(*census->types));
+	struct census_type *types =
+		grow(census->types, census->n_types, &census->types_capacity, sizeof(*types));
+	int err;
 
+	if (!types)
+		return -ENOMEM;
+	census->types = types;
+	err = address_map__put(&census->known, type->address, census->n_types);
 	if (!err)
-		err = address_map__put(&census->known, type->address, census->n_types);
-	if (!err)
-		census->types[census->n_types++] = (struct census_type){.type = *type};
+		types[census->n_types++] = (struct census_type){.type = *type};
 	return err;
 }
 
