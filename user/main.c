@@ -30,7 +30,7 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\nExamples:\n"
-		     "  sudo linger record -p 1234 -d 10 -o heap.svg    ten seconds, as a flame graph\n"
+		     "  sudo linger record -p 1234 -d 60 -o heap.svg    a minute, as a flame graph\n"
 		     "  sudo linger record -p 1234                      until Ctrl-C, as a table\n"
 		     "  sudo linger record -p 1234 | flamegraph.pl      folded stacks into a pipe\n"
 		     "  sudo linger record -o heap.svg -- python3 x.py  a program, from its start\n"
