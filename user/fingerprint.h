@@ -15,7 +15,7 @@
  * LIFO: the same type, size and even pointers come back). Many looks can: a transient object is caught free,
  * or as another, at one of them, and dead is dead.
  */
-#define FINGERPRINT_BYTES 80 /* from a block's start to the fields of a dict or list that tell */
+#define FINGERPRINT_BYTES 512 /* whole blocks: strings often differ at their end only */
 #define FINGERPRINT_WORDS (FINGERPRINT_BYTES / 8)
 #define FINGERPRINT_MAX_TYPE_WORDS 3
 

@@ -159,11 +159,18 @@ const char *profile_group__frame(enum profile_group group, double min_age_s,
 				 char buffer[static PROFILE_GROUP_BYTES]);
 
 /*
- * Whether a stack that was growing has stopped: it would be unlikely that the windows which saw its survivors
- * allocated all lie so far back, if they were spread over the whole recording. False where nothing is known.
+ * Whether a stack still grows, by when the windows saw its survivors allocated. It has stopped if it would be
+ * unlikely that they all lie so far back, had they been spread over the whole recording. It grows if going on
+ * as it did would make a pause like the last one no surprise. Between the two, and where nothing is known, it
+ * cannot be told.
  */
-bool profile_estimate__has_stopped(const struct profile_estimate *estimate, double duration_s,
-				   double min_age_s);
+enum profile_growth {
+	PROFILE_GROWTH_UNKNOWN,
+	PROFILE_GROWING,
+	PROFILE_STOPPED,
+};
+enum profile_growth profile_estimate__growth(const struct profile_estimate *estimate, double duration_s,
+					     double min_age_s);
 
 /* "inuse_space" and so on; profile_value__parse returns -EINVAL for anything else. */
 const char *profile_value__name(enum profile_value value);

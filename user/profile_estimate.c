@@ -7,7 +7,7 @@
 
 #include "profile.h"
 
-#define STOPPED 0.05 /* less likely than this while it grows */
+#define UNLIKELY 0.05
 
 struct profile_interval profile_sample__interval(const struct profile_sample *sample)
 {
@@ -61,16 +61,20 @@ enum profile_group profile_sample__group(const struct profile_sample *sample)
 	return is_young(root->function) ? PROFILE_YOUNG : PROFILE_NO_GROUP;
 }
 
-bool profile_estimate__has_stopped(const struct profile_estimate *estimate, double duration_s,
-				   double min_age_s)
+enum profile_growth profile_estimate__growth(const struct profile_estimate *estimate, double duration_s,
+					     double min_age_s)
 {
-	double newest_s = estimate->newest_ms / 1000.0;
+	double newest_s = estimate->newest_ms / 1000.0, before_s = duration_s - newest_s;
+	double pause_s = newest_s - min_age_s;
 
-	if (estimate->newest_ms == UINT64_MAX || newest_s <= min_age_s)
-		return false;
-	if (newest_s >= duration_s)
-		return true;
-	return pow((duration_s - newest_s) / (duration_s - min_age_s), estimate->windows) < STOPPED;
+	if (estimate->newest_ms == UINT64_MAX || !estimate->windows || duration_s <= min_age_s)
+		return PROFILE_GROWTH_UNKNOWN;
+	if (pause_s <= 0)
+		return PROFILE_GROWING;
+	if (before_s <= 0 || pow(before_s / (duration_s - min_age_s), estimate->windows) < UNLIKELY)
+		return PROFILE_STOPPED;
+	return exp(-pause_s * estimate->windows / before_s) < UNLIKELY ? PROFILE_GROWTH_UNKNOWN
+								       : PROFILE_GROWING;
 }
 
 const char *profile_age__name(enum profile_age age)

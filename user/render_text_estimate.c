@@ -52,25 +52,27 @@ static const struct profile_estimate *estimate_of(const struct profile_sample *s
 	return sample->estimate ? sample->estimate : &exact;
 }
 
-/* Nothing where it is not known. */
+/* "growing", "stopped 42 s ago", "last 42 s ago" where it cannot be told; nothing where nothing is known. */
 static void format_growth(const struct table *table, const struct profile_sample *sample,
 			  char text[static TEXT_BYTES])
 {
 	const struct profile_estimate *estimate = estimate_of(sample);
+	enum profile_growth growth = profile_estimate__growth(estimate, table->duration_s, table->min_age_s);
+	const char *word = growth == PROFILE_STOPPED ? "stopped" : "last";
 	double seconds = estimate->newest_ms / 1000.0;
 
 	text[0] = '\0';
 	if (profile_sample__group(sample) != PROFILE_NO_GROUP || !estimate->windows ||
 	    estimate->newest_ms == UINT64_MAX || !table->duration_s)
 		return;
-	if (!profile_estimate__has_stopped(estimate, table->duration_s, table->min_age_s))
+	if (growth == PROFILE_GROWING)
 		snprintf(text, TEXT_BYTES, "growing");
 	else if (seconds < 100)
-		snprintf(text, TEXT_BYTES, "stopped %.0f s ago", seconds);
+		snprintf(text, TEXT_BYTES, "%s %.0f s ago", word, seconds);
 	else if (seconds < 100 * 60)
-		snprintf(text, TEXT_BYTES, "stopped %.0f min ago", seconds / 60);
+		snprintf(text, TEXT_BYTES, "%s %.0f min ago", word, seconds / 60);
 	else
-		snprintf(text, TEXT_BYTES, "stopped %.0f h ago", seconds / 3600);
+		snprintf(text, TEXT_BYTES, "%s %.0f h ago", word, seconds / 3600);
 }
 
 /*

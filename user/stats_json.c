@@ -137,8 +137,8 @@ static json_t *make_stack(const struct recorder_summary *summary, const struct p
 {
 	const struct profile_estimate *estimate = sample->estimate;
 	struct profile_interval interval = profile_sample__interval(sample);
-	bool growing = !profile_estimate__has_stopped(estimate, summary->elapsed_s,
-						      summary->sampling.min_age_ns / 1e9);
+	enum profile_growth growth =
+		profile_estimate__growth(estimate, summary->elapsed_s, summary->sampling.min_age_ns / 1e9);
 
 	return json_pack(
 		"{ss so sI sI sI sI sI sI sf sb ss so}", "domain", linger_domain__name(sample->domain),
@@ -146,7 +146,7 @@ static json_t *make_stack(const struct recorder_summary *summary, const struct p
 		"inuse_blocks", (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
 		(json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes, "survivors",
 		(json_int_t)estimate->survivors, "windows", (json_int_t)estimate->windows, "newest_s",
-		estimate->newest_ms / 1e3, "growing", estimate->windows && growing, "age",
+		estimate->newest_ms / 1e3, "growing", growth == PROFILE_GROWING, "age",
 		profile_age__name(estimate->age), "group", make_group(sample));
 }
 

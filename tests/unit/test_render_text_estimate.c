@@ -145,10 +145,12 @@ static void test_growth(void **state)
 	assert_growth(1000, 5000, "growing");
 	assert_growth(1000, 20000, "growing");
 	assert_growth(1000, 21000, "stopped 21 s ago");
-	/* 0.5 to the fifth is less than 0.05, to the fourth it is not. */
-	assert_growth(4, 60000, "growing");
+	/* 0.5 to the fifth is less than 0.05, to the fourth it is not, but three in 40 s and then none is
+	 * odd. */
+	assert_growth(2, 60000, "growing");
+	assert_growth(4, 60000, "last 60 s ago");
 	assert_growth(5, 60000, "stopped 60 s ago");
-	assert_growth(1, 95000, "growing");
+	assert_growth(1, 95000, "last 95 s ago");
 	assert_growth(1, 97000, "stopped 97 s ago");
 	assert_growth(1, 200000, "stopped 3 min ago");
 	assert_growth(1, 4 * 3600000, "stopped 4 h ago");
