@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "code_names.h"
 #include "coverage.h"
 #include "kernel.h"
@@ -45,14 +45,6 @@ struct recorder {
 	bool target_ended;
 	int err; /* the first that kept something of what was recorded from being taken over */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static bool has_domain(const struct recorder *recorder, enum linger_domain domain)
 {
@@ -458,10 +450,7 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 /* When the recording began, as people count time. */
 static uint64_t started_realtime_ns(const struct recorder *recorder)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec - (now_ns() - recorder->started_ns);
+	return clock_ns(CLOCK_REALTIME) - (now_ns() - recorder->started_ns);
 }
 
 /* The files whose code serves the memory; an interpreter may have malloc linked into it. */

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
+
 #define POLL_NS 1000000
 #define SETTLE_NS 300000 /* the last block that the window saw is initialised by then */
 #define MAX_BLOCKS 16384 /* of each domain */
@@ -45,13 +47,6 @@ void window__free(struct window *window)
 }
 
 /* --- clocks ------------------------------------------------------------------------------------------ */
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 struct window_reading window__read_clocks(const struct window *window)
 {
