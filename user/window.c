@@ -118,13 +118,14 @@ static void list_blocks(struct window *window)
 	}
 }
 
-/* Keeps what was not freed while the fingerprints were taken. */
+/* Keeps what could be read and was not freed while the fingerprints were taken. */
 static void drop_freed(struct window *window)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < window->n_objects; i++)
-		if (__atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
+		if (!verdict__is_dead(window->objects[i].block.verdict) &&
+		    __atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
 			window->objects[kept++] = window->objects[i];
 	window->n_objects = kept;
 }

@@ -179,7 +179,7 @@ static int open_all(struct survival *survival, pid_t pid, double overhead, struc
 		return err;
 	session__start(survival->session);
 	return sampler__new(&sampling, survival->session, survival->target, survival->reader,
-			    &survival->python.runtime, false, &survival->sampler, error);
+			    &survival->python, false, &survival->sampler, error);
 }
 
 static void close_all(struct survival *survival)
