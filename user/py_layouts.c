@@ -214,6 +214,18 @@ static const uint16_t finalizings[] = {
 	[12 - FIRST_MINOR] = 24, /* 3.12.1 */
 };
 
+/* PyHeapTypeObject.ht_qualname, which no _Py_DebugOffsets holds. */
+static const uint16_t type_qualnames[] = {
+	[7 - FIRST_MINOR] = 848,  /* 3.7.16 */
+	[8 - FIRST_MINOR] = 864,  /* 3.8.18 */
+	[9 - FIRST_MINOR] = 856,  /* 3.9.18 */
+	[10 - FIRST_MINOR] = 864, /* 3.10.13 */
+	[11 - FIRST_MINOR] = 864, /* 3.11.7 */
+	[12 - FIRST_MINOR] = 872, /* 3.12.1 */
+	[13 - FIRST_MINOR] = 872, /* 3.13.0 */
+	[14 - FIRST_MINOR] = 872, /* as 3.13; tried out by tests/integration/test_census.py */
+};
+
 /* What is read from a _Py_DebugOffsets. */
 enum debug_field {
 	TSTATE_FRAME,
@@ -436,6 +448,8 @@ static struct py_runtime_layout runtime_layout(int minor)
 		.pool_bytes = minor <= 9 ? 4096 : 16384,
 		.alignment = 16,
 		.gc_head_bytes = minor <= 7 ? 32 : 16,
+		.type_qualname = type_qualnames[i],
+		.dict_keys_index = minor <= 10 ? 40 : 32,
 	};
 }
 

@@ -185,6 +185,8 @@ static void show_debug_positions(void)
 
 static void show_runtime(void)
 {
+	printf("\t/* 3.%d: ht_qualname */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
+	       offsetof(PyHeapTypeObject, ht_qualname));
 #if PY_VERSION_HEX >= 0x030d0000
 	_Static_assert(offsetof(struct _Py_DebugOffsets, runtime_state.finalizing) == 32, "");
 #else
