@@ -61,7 +61,7 @@ static void add_sampling_notes(struct profile *profile, const struct recorder_su
 		add_note(profile,
 			 "raw: blocks that outlived their window of milliseconds; whether they live on is "
 			 "not known");
-	if (!s->estimate)
+	if (!s->estimate || !(s->domains >> LINGER_DOMAIN_OBJECT & 1))
 		return;
 	add_note(profile,
 		 "object: live bytes are what the heap's size classes grew by their own count after %.1f s, "

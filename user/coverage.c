@@ -2,8 +2,8 @@
 #include "coverage.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "pools.h"
 
 /* The heap is counted again when the last count was this many times its own duration ago, and not more often
@@ -11,14 +11,6 @@
 #define PAUSE_FACTOR 50
 #define PAUSE_NS 1000000000ull
 #define LIMIT_NS 1000000000ull /* a heap that takes longer is not counted */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static int net_seen(const struct coverage *coverage, int64_t *ret_net)
 {

@@ -33,6 +33,11 @@ struct pool_blocks {
 	uint64_t bits[(POOL_MAX_BLOCKS + 63) / 64];
 };
 
+static inline bool pool__is_block_size(uint64_t bytes)
+{
+	return bytes && bytes % POOL_CLASS_BYTES == 0 && bytes <= POOL_SIZE_CLASSES * POOL_CLASS_BYTES;
+}
+
 static inline uint32_t pool__block_bytes(const struct pool_header *pool)
 {
 	return (pool->szidx + 1) * POOL_CLASS_BYTES;

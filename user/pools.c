@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define BATCH 4096
 #define PAGE_BYTES 4096
@@ -66,14 +67,6 @@ static bool is_present(struct pool_walk *walk, uint64_t address)
 	if (page - walk->first_page >= walk->n_entries)
 		return true;
 	return walk->entries[page - walk->first_page] & (present | swapped);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 static int walk_mapping(struct pool_walk *walk, const struct target_mapping *mapping)

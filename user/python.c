@@ -280,6 +280,13 @@ static void locate_allocator(struct python *python, struct python_code *code)
 	python->allocator.malloc = python->bias + system_malloc;
 }
 
+bool python__is_finalizing(const struct python *python, struct memory_reader *reader)
+{
+	uint64_t finalizing = 0;
+
+	return memory_reader__read(reader, python->finalizing, &finalizing, sizeof(finalizing)) || finalizing;
+}
+
 enum python_allocator python__allocator(const struct python *python, struct memory_reader *reader)
 {
 	struct allocator now;

@@ -2,6 +2,7 @@
 #ifndef LINGER_PYTHON_H
 #define LINGER_PYTHON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/types.h>
@@ -57,6 +58,9 @@ int python__check_started(const struct python *python, struct memory_reader *rea
 
 /* Who serves the object domain now. The choice is made while the interpreter starts, and may change later. */
 enum python_allocator python__allocator(const struct python *python, struct memory_reader *reader);
+
+/* Whether the interpreter takes itself down; also where nobody can tell any more. */
+bool python__is_finalizing(const struct python *python, struct memory_reader *reader);
 
 /* Where in a frame the fields that the walk needs begin, and the bytes from there to the end of the last. */
 struct frame_extent {

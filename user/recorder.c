@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "code_names.h"
 #include "coverage.h"
 #include "kernel.h"
@@ -45,14 +45,6 @@ struct recorder {
 	bool target_ended;
 	int err; /* the first that kept something of what was recorded from being taken over */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static bool has_domain(const struct recorder *recorder, enum linger_domain domain)
 {
@@ -214,7 +206,7 @@ static int begin_account(struct recorder *recorder, const struct recorder_option
 {
 	if (options->sampled)
 		return sampler__new(&options->sampling, recorder->session, recorder->target, recorder->reader,
-				    &recorder->python.runtime, options->at_start, &recorder->sampler, error);
+				    &recorder->python, options->at_start, &recorder->sampler, error);
 	recorder->coverage = (struct coverage){
 		.session = recorder->session,
 		.target = recorder->target,
@@ -319,26 +311,11 @@ static void keep_house(struct recorder *recorder, uint64_t now)
 	recorder->housekeeping_ns = now + HOUSEKEEPING_NS;
 }
 
-/*
- * What the heap shows once the interpreter takes itself down says nothing about the program. In exact mode
- * the programs see to it; between windows there is none that runs.
- */
-static bool is_finalizing(const struct recorder *recorder)
-{
-	uint64_t finalizing = 0;
-
-	if (!session__pools(recorder->session).state->ending)
-		return false;
-	return memory_reader__read(recorder->reader, recorder->python.finalizing, &finalizing,
-				   sizeof(finalizing)) ||
-	       finalizing;
-}
-
 /* A window that cannot be opened is the last: what was sampled so far is worth keeping. */
 static bool can_sample(const struct recorder *recorder)
 {
 	return recorder->sampler && !recorder->target_ended && !recorder->sampling_error.message[0] &&
-	       !is_finalizing(recorder);
+	       !sampler__is_over(recorder->sampler);
 }
 
 int recorder__wait_ms(struct recorder *recorder)
@@ -355,8 +332,9 @@ bool recorder__tick(struct recorder *recorder)
 	uint64_t now = now_ns();
 
 	recorder->target_ended = has_ended(recorder);
-	if (can_sample(recorder))
-		sampler__run(recorder->sampler, &recorder->sampling_error);
+	/* That the target has ended meanwhile is no failure; the next tick will see it. */
+	if (can_sample(recorder) && sampler__run(recorder->sampler, &recorder->sampling_error) == -ESRCH)
+		recorder->sampling_error = (struct error){};
 	if (recorder->target_ended || now >= recorder->housekeeping_ns)
 		keep_house(recorder, now);
 	return recorder->target_ended;
@@ -365,8 +343,7 @@ bool recorder__tick(struct recorder *recorder)
 void recorder__take_stock(struct recorder *recorder)
 {
 	if (recorder->sampler)
-		note_error(recorder, sampler__take_stock(recorder->sampler,
-							 recorder->target_ended || is_finalizing(recorder)));
+		note_error(recorder, sampler__take_stock(recorder->sampler));
 }
 
 void recorder__stop(struct recorder *recorder)
@@ -458,10 +435,7 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 /* When the recording began, as people count time. */
 static uint64_t started_realtime_ns(const struct recorder *recorder)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec - (now_ns() - recorder->started_ns);
+	return clock_ns(CLOCK_REALTIME) - (now_ns() - recorder->started_ns);
 }
 
 /* The files whose code serves the memory; an interpreter may have malloc linked into it. */

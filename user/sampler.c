@@ -23,8 +23,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "governor.h"
 #include "inspector.h"
 #include "pools.h"
@@ -64,7 +64,7 @@ struct sampler {
 	struct session *session;
 	const struct target *target;
 	struct memory_reader *reader;
-	const struct py_runtime_layout *layout;
+	const struct python *python;
 	struct governor governor;
 	struct inspector *inspector;
 	struct window *window;
@@ -90,18 +90,6 @@ struct sampler {
 };
 
 /* --- helpers ----------------------------------------------------------------------------------------- */
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
-static uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
 
 static uint64_t tracer_ns(void)
 {
@@ -131,6 +119,13 @@ static double smoothed(double before, double value)
 	return before * 0.8 + value * 0.2;
 }
 
+bool sampler__is_over(const struct sampler *sampler)
+{
+	const struct trace_state *state = session__pools(sampler->session).state;
+
+	return state->execed || (state->ending && python__is_finalizing(sampler->python, sampler->reader));
+}
+
 /* --- census ------------------------------------------------------------------------------------------ */
 
 static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
@@ -142,14 +137,16 @@ static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
 {
 	struct pool_count count;
 	uint64_t begin = now_ns(), end, pause;
-	int err = pools__count(sampler->target, sampler->reader, sampler->layout->pool_bytes, CENSUS_LIMIT_NS,
-			       &count);
+	int err = pools__count(sampler->target, sampler->reader, sampler->python->runtime.pool_bytes,
+			       CENSUS_LIMIT_NS, &count);
 
 	end = now_ns();
 	pause = clamp((end - sampler->first.now_ns) / CENSUS_SHARE, CENSUS_MIN_PAUSE_NS, CENSUS_MAX_PAUSE_NS);
 	if (pause < (end - begin) * sampler->census_part)
 		pause = (end - begin) * sampler->census_part;
 	sampler->next_census_ns = end + pause;
+	if (!err && sampler__is_over(sampler))
+		err = -ESRCH;
 	if (err)
 		return err;
 	sampler->totals.census_s = (begin - sampler->first.now_ns) / 1e9;
@@ -226,6 +223,7 @@ static void account(struct sampler *sampler, const struct window_times *t,
 		    const struct governor_window *granted, double cost_ns)
 {
 	uint64_t tracer = tracer_ns(), hits = t->closed.hits - t->opened.hits;
+	struct window_reading closed = t->closed;
 	struct governor_spending spending = {
 		.begin_ns = t->opened.now_ns,
 		.end_ns = t->closed.now_ns,
@@ -239,7 +237,9 @@ static void account(struct sampler *sampler, const struct window_times *t,
 							  LINGER_TIMED_RUNS / hits);
 	governor__spent(&sampler->governor, granted, &spending);
 	sampler->draw = random_share(sampler);
-	sampler->last = t->closed;
+	if (!t->closed.target_ns) /* it is gone */
+		closed.target_ns = sampler->last.target_ns;
+	sampler->last = closed;
 	sampler->last_tracer_ns = tracer;
 	sampler->cost_ns += cost_ns;
 	sampler->totals.windows++;
@@ -297,22 +297,32 @@ static uint64_t look_again_ns(struct sampler *sampler, const struct sample *samp
 	return now + (pause < LAST_LOOK_NS ? pause : LAST_LOOK_NS);
 }
 
-/* The target has begun to end while it was looked at: that its pools were gone says nothing. */
-static int revive(struct inspected *const *blocks, size_t n)
+/* Those that were looked at lived before. */
+static void revive(struct inspected *const *blocks, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (blocks[i]->verdict == VERDICT_GONE)
+		if (verdict__is_dead(blocks[i]->verdict))
 			blocks[i]->verdict = VERDICT_ALIVE;
-	return -ESRCH;
 }
 
-/* Looks at the samples that are due, or at all. */
-static int look(struct sampler *sampler, uint64_t now, bool all)
+/* Where the target has begun to end meanwhile, what was seen says nothing: no pools, or what is freed then.
+ */
+static int inspect(struct sampler *sampler, struct inspected **blocks, size_t n)
+{
+	int err = inspector__inspect(sampler->inspector, blocks, n);
+
+	if (!err && (!target__has_memory(sampler->target) || sampler__is_over(sampler)))
+		err = -ESRCH;
+	if (err)
+		revive(blocks, n);
+	return err;
+}
+
+static int inspect_due(struct sampler *sampler, uint64_t now, bool all)
 {
 	size_t n, n_due = 0;
 	struct sample *samples = sample_set__samples(sampler->samples, &n);
 	struct inspected **due = calloc(n + 1, sizeof(*due));
-	uint64_t gathered_ns;
 	int err;
 
 	if (!due)
@@ -320,13 +330,23 @@ static int look(struct sampler *sampler, uint64_t now, bool all)
 	for (size_t i = 0; i < n; i++)
 		if (all || samples[i].look_ns <= now)
 			due[n_due++] = &samples[i].block;
-	err = inspector__inspect(sampler->inspector, due, n_due);
-	if (!err && !target__has_memory(sampler->target))
-		err = revive(due, n_due);
+	err = inspect(sampler, due, n_due);
 	free(due);
+	return err;
+}
+
+/* Looks at the samples that are due, or at all. */
+static int look(struct sampler *sampler, uint64_t now, bool all)
+{
+	size_t n;
+	struct sample *samples = sample_set__samples(sampler->samples, &n);
+	uint64_t gathered_ns;
+	int err = inspect_due(sampler, now, all);
+
+	/* Not at once again. */
+	sampler->next_look_ns = err ? now + LOOK_TICK_NS : UINT64_MAX;
 	if (err)
 		return err;
-	sampler->next_look_ns = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
 		if (all || samples[i].look_ns <= now)
 			samples[i].look_ns = look_again_ns(sampler, &samples[i], now);
@@ -371,7 +391,7 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 
 	sampler->samples = sample_set__new(MAX_SAMPLES);
 	if (!sampler->samples ||
-	    inspector__new(sampler->target, sampler->reader, sampler->layout, &sampler->inspector))
+	    inspector__new(sampler->target, sampler->reader, &sampler->python->runtime, &sampler->inspector))
 		return error__set(error, -ENOMEM, "failed to record: out of memory");
 	err = start_clocks(sampler, error);
 	if (err)
@@ -393,7 +413,7 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 }
 
 int sampler__new(const struct sampling_options *options, struct session *session, const struct target *target,
-		 struct memory_reader *reader, const struct py_runtime_layout *layout, bool at_start,
+		 struct memory_reader *reader, const struct python *python, bool at_start,
 		 struct sampler **ret_sampler, struct error *error)
 {
 	struct sampler *sampler = calloc(1, sizeof(*sampler));
@@ -405,7 +425,7 @@ int sampler__new(const struct sampling_options *options, struct session *session
 	sampler->session = session;
 	sampler->target = target;
 	sampler->reader = reader;
-	sampler->layout = layout;
+	sampler->python = python;
 	err = start(sampler, at_start, error);
 	if (err) {
 		sampler__free(sampler);
@@ -508,13 +528,13 @@ static int make_estimate(struct sampler *sampler, struct estimate **ret_estimate
 	return err;
 }
 
-int sampler__take_stock(struct sampler *sampler, bool has_ended)
+int sampler__take_stock(struct sampler *sampler)
 {
 	struct estimate *estimate;
 	uint64_t now = now_ns();
 	int err;
 
-	if (!has_ended && !look(sampler, now, true))
+	if (!sampler__is_over(sampler) && !look(sampler, now, true))
 		count_heap(sampler, sampler->last_census);
 	sampler->stock_ns = now;
 	err = make_estimate(sampler, &estimate);

@@ -10,6 +10,7 @@
 #include "estimate.h"
 #include "fingerprint.h"
 #include "memory_reader.h"
+#include "python.h"
 #include "session.h"
 #include "stack_sums.h"
 #include "target.h"
@@ -46,22 +47,27 @@ struct sampler_totals {
 /* Samples of which it is not certain that they were freed. */
 uint64_t sampler_totals__lost(const struct sampler_totals *totals);
 
-/* The session is open. Takes the first census. The pointers stay the caller's. 0 or a negative errno. */
+/* The session is open. Takes the first census, unless at_start: before its start a program holds nothing. The
+ * pointers stay the caller's. 0 or a negative errno. */
 int sampler__new(const struct sampling_options *options, struct session *session, const struct target *target,
-		 struct memory_reader *reader, const struct py_runtime_layout *layout, bool at_start,
+		 struct memory_reader *reader, const struct python *python, bool at_start,
 		 struct sampler **ret_sampler, struct error *error);
 void sampler__free(struct sampler *sampler);
 
 /* How long nothing is to be done, in ms. */
 int sampler__wait_ms(struct sampler *sampler);
 
-/* Does what is due: looks at samples, a census, a window, which takes up to a tenth of a second. 0, or why no
- * window could be opened. */
+/* Does what is due: looks at samples, a census, a window, which takes a tenth of a second longer than it may
+ * be. 0, or why no window could be opened; -ESRCH: the target has ended. */
 int sampler__run(struct sampler *sampler, struct error *error);
+
+/* Whether the heap says no more of the program: it is another program, or its interpreter takes itself down.
+ */
+bool sampler__is_over(const struct sampler *sampler);
 
 /* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment; of a target
  * that has ended, or is about to, from what was known before. 0 or -ENOMEM. */
-int sampler__take_stock(struct sampler *sampler, bool has_ended);
+int sampler__take_stock(struct sampler *sampler);
 
 struct sampler_totals sampler__totals(const struct sampler *sampler);
 

@@ -133,20 +133,26 @@ static json_t *make_group(const struct profile_sample *sample)
 	return name ? json_string(name) : json_null();
 }
 
+static json_t *make_newest(const struct profile_estimate *estimate)
+{
+	return estimate->newest_ms == UINT64_MAX ? json_null() : json_real(estimate->newest_ms / 1e3);
+}
+
 static json_t *make_stack(const struct recorder_summary *summary, const struct profile_sample *sample)
 {
 	const struct profile_estimate *estimate = sample->estimate;
 	struct profile_interval interval = profile_sample__interval(sample);
 	enum profile_growth growth =
-		profile_estimate__growth(estimate, summary->elapsed_s, summary->sampling.min_age_ns / 1e9);
+		profile_estimate__growth(estimate, summary->elapsed_s,
+					 (summary->sampling.older_ns ?: summary->sampling.min_age_ns) / 1e9);
 
 	return json_pack(
-		"{ss so sI sI sI sI sI sI sf sb ss so}", "domain", linger_domain__name(sample->domain),
+		"{ss so sI sI sI sI sI sI so sb ss so}", "domain", linger_domain__name(sample->domain),
 		"frames", make_frames(sample), "inuse_bytes", (json_int_t)sample->values[PROFILE_INUSE_SPACE],
 		"inuse_blocks", (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
 		(json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes, "survivors",
 		(json_int_t)estimate->survivors, "windows", (json_int_t)estimate->windows, "newest_s",
-		estimate->newest_ms / 1e3, "growing", growth == PROFILE_GROWING, "age",
+		make_newest(estimate), "growing", growth == PROFILE_GROWING, "age",
 		profile_age__name(estimate->age), "group", make_group(sample));
 }
 
@@ -158,7 +164,8 @@ static json_t *make_stacks(const struct recorder_summary *summary, const struct 
 	for (size_t i = 0; i < profile__n_samples(profile); i++) {
 		const struct profile_sample *sample = profile__sample(profile, i);
 
-		if (sample->estimate && sample->values[PROFILE_INUSE_OBJECTS])
+		if (sample->estimate &&
+		    (sample->values[PROFILE_INUSE_OBJECTS] || sample->values[PROFILE_INUSE_SPACE]))
 			json_array_append_new(stacks, make_stack(summary, sample));
 	}
 	return stacks;

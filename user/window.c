@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
+#include "pool.h"
+
 #define POLL_NS 1000000
 #define SETTLE_NS 300000 /* the last block that the window saw is initialised by then */
 #define MAX_BLOCKS 16384 /* of each domain */
@@ -46,19 +49,12 @@ void window__free(struct window *window)
 
 /* --- clocks ------------------------------------------------------------------------------------------ */
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 struct window_reading window__read_clocks(const struct window *window)
 {
 	const struct trace_state *state = session__pools(window->session).state;
 
 	return (struct window_reading){
-		.now_ns = clock_ns(CLOCK_MONOTONIC),
+		.now_ns = now_ns(),
 		.target_ns = clock_ns(window->target_clock),
 		.hits = __atomic_load_n(&state->hits, __ATOMIC_RELAXED),
 		.timed_ns = __atomic_load_n(&state->timed_ns, __ATOMIC_RELAXED),
@@ -70,15 +66,12 @@ static void sleep_ns(long ns)
 	nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-/* Lets the window run until it has been long enough, has had enough hits, or the target is gone. */
+/* Lets the window run until it has been long enough, the target is gone, or it has had enough hits: true. */
 static bool watch(const struct window *window, uint64_t end_ns)
 {
-	while (clock_ns(CLOCK_MONOTONIC) < end_ns && clock_ns(window->target_clock)) {
-		if (session__holds_window(window->session))
-			return true;
+	while (now_ns() < end_ns && clock_ns(window->target_clock) && !session__holds_window(window->session))
 		sleep_ns(POLL_NS);
-	}
-	return false;
+	return session__holds_window(window->session);
 }
 
 /* --- blocks ------------------------------------------------------------------------------------------ */
@@ -86,7 +79,8 @@ static bool watch(const struct window *window, uint64_t end_ns)
 static void take_object(struct window *window, const struct block_value *block, const __u64 *slot,
 			uint64_t address)
 {
-	if (window->n_objects == MAX_BLOCKS)
+	/* A program that was interrupted between taking the slot and filling it: nothing is known of it. */
+	if (window->n_objects == MAX_BLOCKS || !pool__is_block_size(block->bytes))
 		return;
 	window->slots[window->n_objects] = slot;
 	window->objects[window->n_objects++] = (struct sample){
@@ -123,13 +117,14 @@ static void list_blocks(struct window *window)
 	}
 }
 
-/* Keeps what was not freed while the fingerprints were taken. */
+/* Keeps what could be read and was not freed while the fingerprints were taken. */
 static void drop_freed(struct window *window)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < window->n_objects; i++)
-		if (__atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
+		if (!verdict__is_dead(window->objects[i].block.verdict) &&
+		    __atomic_load_n(window->slots[i], __ATOMIC_ACQUIRE) == window->objects[i].block.address)
 			window->objects[kept++] = window->objects[i];
 	window->n_objects = kept;
 }

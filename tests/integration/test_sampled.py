@@ -75,7 +75,14 @@ def test_raw_blocks_are_said_to_have_outlived_their_window(system_interpreter):
     with Target(system_interpreter, "leaks.py", "dict_cache") as target:
         recording, _ = record_leak(target, 2, domain="object,raw")
     assert groups_of(recording, "raw") <= {"outlived_window"}
+    assert all(stack["newest_s"] is None for stack in recording.stats["stacks"] if stack["domain"] == "raw")
     assert recording["raw"]["alloc_blocks"] > 0
+
+
+def test_what_is_not_recorded_is_not_told_of(system_interpreter):
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        recording, _ = record_leak(target, 1, domain="raw", form="text")
+    assert "note: raw: " in recording.output and "note: object: " not in recording.output
 
 
 # --- ages ---------------------------------------------------------------------------------------------------
@@ -122,6 +129,20 @@ def test_what_was_known_of_a_target_that_ends_is_kept(system_interpreter):
             recording.finish()
         target.process.wait()
     assert recording["object"]["live_bytes"] > 0 and recording.stats["sampling"]["samples"]["alive"] > 0
+
+
+@pytest.mark.parametrize("delay_s", [0.9, 1.0, 1.1])
+def test_a_target_that_ends_in_a_window_is_no_failure(system_interpreter, delay_s):
+    """At this budget there are windows half of the time."""
+    with Target(system_interpreter, "leaks.py", "churn") as target:
+        with recording_of(target, "--overhead", "100", "--window-max", "500") as recording:
+            target.ask("go")
+            time.sleep(delay_s)
+            target.process.kill()
+            target.process.wait()
+            said = recording.finish()
+    assert "no windows any more" not in said
+    assert 0 <= recording.stats["sampling"]["target_cpu_s"] < 60
 
 
 def test_a_command_from_its_start(tmp_path):

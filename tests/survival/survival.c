@@ -18,13 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
+#include "clock.h"
 #include "frees.h"
 #include "frees.skel.h"
 #include "memory_reader.h"
@@ -69,14 +69,6 @@ struct survival {
 	struct links links;
 	uint64_t stock_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 /* --- what the sampler says --------------------------------------------------------------------------- */
 
@@ -187,7 +179,7 @@ static int open_all(struct survival *survival, pid_t pid, double overhead, struc
 		return err;
 	session__start(survival->session);
 	return sampler__new(&sampling, survival->session, survival->target, survival->reader,
-			    &survival->python.runtime, false, &survival->sampler, error);
+			    &survival->python, false, &survival->sampler, error);
 }
 
 static void close_all(struct survival *survival)

@@ -129,9 +129,17 @@ static void test_pool_that_changed_its_class(void **state)
 	check_free_blocks(-EAGAIN);
 }
 
+static void test_block_sizes(void **state)
+{
+	assert_true(pool__is_block_size(16) && pool__is_block_size(512));
+	assert_false(pool__is_block_size(0) || pool__is_block_size(8) || pool__is_block_size(528) ||
+		     pool__is_block_size(UINT64_MAX) || pool__is_block_size(0x10010));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_block_sizes),
 		cmocka_unit_test_setup(test_used_pool, setup),
 		cmocka_unit_test_setup(test_size_class_out_of_range, setup),
 		cmocka_unit_test_setup(test_no_free_blocks, setup),
