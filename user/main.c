@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"record", "the live heap of a running CPython process, by Python stack", cmd_record},
 	{"report", "a recorded profile as text, flame graph or folded stacks; what grew between two",
 	 cmd_report},
+	{"stacks", "every thread's Python stack, now", cmd_stacks},
 	{"doctor", "can this kernel, this user and this target be traced?", cmd_doctor},
 };
 
@@ -33,6 +34,7 @@ static void print_help(FILE *out)
 		     "  sudo linger record -p 1234 | flamegraph.pl      folded stacks into a pipe\n"
 		     "  sudo linger record -o heap.svg -- python3 x.py  a program, from its start\n"
 		     "  linger report --diff before.pb.gz after.pb.gz   what grew between two recordings\n"
+		     "  sudo linger stacks -p 1234                      what its threads are doing\n"
 		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");
 }

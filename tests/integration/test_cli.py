@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from interpreters import all_interpreters, clean_environment
-from linger import (LINGER, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger, running,
+from linger import (LINGER, NEVER_A_PID, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger, running,
                     wait_until)
-
-NEVER_A_PID = 4194305  # above the kernel's highest pid_max
 
 
 def check_refusal(run, *words):
