@@ -21,7 +21,7 @@
 
 #include "reader.h"
 
-#define ATTEMPTS 100 /* some ten milliseconds */
+#define ATTEMPTS 200 /* some twenty milliseconds */
 #define SAME_IN_A_ROW 3
 #define MIN_SNAPSHOTS (SAME_IN_A_ROW + 1)
 #define MAX_SNAPSHOTS 64

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interpreters import BUILD, TESTS, clean_environment
-from linger import NEVER_A_PID, Target, frame_of, run_linger, running
+from linger import LINGER, NEVER_A_PID, Target, frame_of, run_linger, running
 
 DRIVER = BUILD / "stacks_driver"
 KEPT_FRAMES = 256
@@ -162,6 +162,14 @@ def test_a_process_that_is_not_python():
     with running(["sleep", "60"]) as process:
         run = run_linger("stacks", "-p", process.pid)
     assert run.returncode == 2 and "not a Python process" in run.stderr and run.stdout == ""
+
+
+@pytest.mark.interpreters("system")
+def test_root_that_lacks_a_capability(interpreter):
+    with Target(interpreter, "parked.py") as target:
+        command = ["setpriv", "--bounding-set", "-bpf,-sys_admin", str(LINGER), "stacks", "-p", str(target.pid)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2 and "CAP_BPF" in run.stderr and "hint: " in run.stderr and run.stdout == ""
 
 
 @pytest.mark.interpreters("system")
