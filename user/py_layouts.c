@@ -295,6 +295,9 @@ static const struct py_runtime_layout thread_lists[] = {
 		},
 };
 
+_Static_assert(sizeof(thread_lists) / sizeof(thread_lists[0]) == LAST_STATIC_MINOR - FIRST_MINOR + 1,
+	       "one row per version");
+
 /* What is read from a _Py_DebugOffsets. */
 enum debug_field {
 	TSTATE_FRAME,

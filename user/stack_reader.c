@@ -8,9 +8,12 @@
  * stack is believed when
  *   - it is the same in SAME_IN_A_ROW snapshots, each caller's instruction included,
  *   - and it ends in the thread's outermost frame: frames that are gone lead elsewhere.
+ * From 3.11 on that frame's place is known; before, it is the one that most snapshots end in.
+ *
  * Short functions last less than a snapshot takes. What they leave behind can be taken for them, but hardly
- * three times in the same way; a stack in some thousands is wrong in one call. And stacks that last, or come
- * back often, are found more easily than others: many readings are no profile of where time is spent.
+ * three times in the same way: of threads that do nothing but call such functions, a stack in some ten
+ * thousand is wrong in one call. And stacks that last, or come back often, are found more easily than others:
+ * many readings are no profile of where time is spent.
  */
 #include "stack_reader.h"
 
@@ -24,9 +27,11 @@
 #define ATTEMPTS 200 /* some twenty milliseconds */
 #define SAME_IN_A_ROW 3
 #define MIN_SNAPSHOTS (SAME_IN_A_ROW + 1)
+#define SNAPSHOTS_AT_REST 16
 #define MAX_SNAPSHOTS 64
 #define MAX_PIECES 1024
 #define MAX_ROOTS 64
+#define MIN_VOTES MAX_SNAPSHOTS
 #define MAX_CHUNKS 4096
 #define CHUNK_HEAD_BYTES 24 /* _PyStackChunk up to its data, the same in every version */
 #define PAGE_BYTES 4096u
@@ -187,7 +192,7 @@ static struct memory_request request(uint64_t address, void *to, uint32_t bytes)
 	return (struct memory_request){.address = address, .to = to, .bytes = bytes};
 }
 
-/* The pieces first, what the thread state says last: what it says holds for what was read just before. */
+/* What the thread state says comes last, so each snapshot's pieces are read between two looks at it. */
 static size_t request_snapshot(struct stack_reader *reader, size_t snapshot, struct memory_request *requests)
 {
 	char *bytes = reader->bytes + snapshot * snapshot_bytes(reader);
@@ -287,10 +292,10 @@ static int find_frames(struct stack_reader *reader)
 
 /* --- the stack --------------------------------------------------------------------------------------- */
 
-/* As many as one run of the memory reader can take. */
-static size_t choose_n_snapshots(const struct stack_reader *reader)
+/* So many, or as many as one run of the memory reader can take. */
+static size_t choose_n_snapshots(const struct stack_reader *reader, size_t n)
 {
-	size_t n = MAX_SNAPSHOTS, by_bytes = READER_BUFFER_BYTES / (snapshot_bytes(reader) + PAGE_BYTES),
+	size_t by_bytes = READER_BUFFER_BYTES / (snapshot_bytes(reader) + PAGE_BYTES),
 	       by_requests = READER_MAX_REQUESTS / (reader->n_pieces + 2);
 
 	n = by_bytes < n ? by_bytes : n;
@@ -329,38 +334,54 @@ static void vote(struct stack_reader *reader, uint64_t address)
 	reader->roots[i].votes++;
 }
 
-/* The one that most snapshots have, if there is nothing better. */
+/* The one that is known, or the one that most of many snapshots have. 0: there is none yet. */
 static uint64_t likely_root(const struct stack_reader *reader)
 {
-	struct root most = {.address = reader->known_root};
+	struct root most = {};
+	uint32_t votes = 0;
 
 	if (reader->known_root)
 		return reader->known_root;
-	for (size_t i = 0; i < reader->n_roots; i++)
+	for (size_t i = 0; i < reader->n_roots; i++) {
+		votes += reader->roots[i].votes;
 		if (reader->roots[i].votes > most.votes)
 			most = reader->roots[i];
-	return most.address;
+	}
+	return votes >= MIN_VOTES && most.votes > votes / 2 ? most.address : 0;
 }
 
-/* Sees which roots the snapshots have, what they lack, and the outer frames that are the same in all. */
-static void survey(struct stack_reader *reader, size_t n_snapshots, struct python_stack *ret_common)
+/* Sees which roots the snapshots have, and what they lack. */
+static void survey(struct stack_reader *reader, size_t n_snapshots)
 {
 	struct python_stack *stack = &reader->stacks[0];
-	bool is_first = true;
 
 	reader->n_missing = 0;
 	for (size_t i = 0; i < n_snapshots; i++) {
 		int err = walk_snapshot(reader, i, stack, &reader->missing[reader->n_missing]);
 
 		reader->n_missing += err == -ENODATA;
-		if (err)
-			continue;
-		vote(reader, python_stack__root(stack));
-		if (is_first)
-			*ret_common = *stack;
-		python_stack__keep_common(ret_common, stack);
-		is_first = false;
+		if (!err)
+			vote(reader, python_stack__root(stack));
 	}
+}
+
+/* The outer frames that are the same in all snapshots; none if too few can tell. */
+static void find_common(struct stack_reader *reader, size_t n_snapshots, struct python_stack *ret_common)
+{
+	struct python_stack *stack = &reader->stacks[0];
+	uint64_t root = likely_root(reader), missing;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_snapshots; i++) {
+		if (walk_snapshot(reader, i, stack, &missing) || python_stack__root(stack) != root)
+			continue;
+		if (n++)
+			python_stack__keep_common(ret_common, stack);
+		else
+			*ret_common = *stack;
+	}
+	if (n < SAME_IN_A_ROW || ret_common->truncated)
+		*ret_common = (struct python_stack){};
 }
 
 /* Whether the thread state named the same frame before the pieces were read as after. */
@@ -378,7 +399,7 @@ static int find_same(struct stack_reader *reader, size_t n_snapshots, struct pyt
 	uint64_t root = likely_root(reader), missing;
 	size_t n_same = 0;
 
-	for (size_t i = 0; i < n_snapshots; i++) {
+	for (size_t i = 0; i < n_snapshots && root; i++) {
 		struct python_stack *stack = &reader->stacks[i % 2], *before = &reader->stacks[(i + 1) % 2];
 
 		if (walk_snapshot(reader, i, stack, &missing) || !has_same_head(reader, i) ||
@@ -403,33 +424,41 @@ static int attempt_to_read(struct stack_reader *reader, struct python_stack *ret
 		reader->n_pieces = 0;
 	if (err)
 		return err;
-	n_snapshots = choose_n_snapshots(reader);
+	n_snapshots = choose_n_snapshots(reader, MAX_SNAPSHOTS);
 	err = take_snapshots(reader, n_snapshots);
 	if (err)
 		return err;
-	survey(reader, n_snapshots, ret_stack);
+	survey(reader, n_snapshots);
 	err = find_same(reader, n_snapshots, ret_stack);
+	if (err)
+		find_common(reader, n_snapshots, ret_stack);
 	for (size_t i = 0; err && i < reader->n_missing; i++)
 		if (!has_piece(reader, reader->missing[i]))
 			read_piece(reader, reader->missing[i]);
 	return err;
 }
 
-/* A thread that waits: a few snapshots, in which nothing at all has moved. */
+static bool stands_still(const struct python_stack *a, const struct python_stack *b)
+{
+	return python_stack__equal(a, b) && (!a->n_frames || a->frames[0].instr == b->frames[0].instr);
+}
+
+/* A thread that waits: snapshots in which nothing at all has moved. */
 static int read_at_rest(struct stack_reader *reader, struct python_stack *ret_stack)
 {
+	size_t n_snapshots;
 	uint64_t missing;
 	int err = find_frames(reader);
 
-	if (!err)
-		err = take_snapshots(reader, MIN_SNAPSHOTS);
+	if (err)
+		return err;
+	n_snapshots = choose_n_snapshots(reader, SNAPSHOTS_AT_REST);
+	err = take_snapshots(reader, n_snapshots);
 	if (!err)
 		err = walk_snapshot(reader, 0, ret_stack, &missing);
-	for (size_t i = 1; i < MIN_SNAPSHOTS && !err; i++) {
+	for (size_t i = 1; i < n_snapshots && !err; i++) {
 		err = walk_snapshot(reader, i, &reader->stacks[0], &missing);
-		if (!err &&
-		    (!has_same_head(reader, i) || !python_stack__equal(ret_stack, &reader->stacks[0]) ||
-		     ret_stack->frames[0].instr != reader->stacks[0].frames[0].instr))
+		if (!err && (!has_same_head(reader, i) || !stands_still(ret_stack, &reader->stacks[0])))
 			err = -EAGAIN;
 	}
 	return err;
@@ -443,11 +472,11 @@ int stack_reader__read(struct stack_reader *reader, uint64_t thread_state, struc
 	reader->n_pieces = 0;
 	reader->n_roots = 0;
 	reader->known_root = 0;
-	*ret_stack = (struct python_stack){};
 	err = read_at_rest(reader, ret_stack);
-	ret_stack->n_frames = err ? 0 : ret_stack->n_frames;
-	if (err)
+	if (err) {
+		*ret_stack = (struct python_stack){};
 		reader->known_root = find_root(reader);
+	}
 	for (int attempt = 0; err && err != -ESRCH && err != -ENOMEM && attempt < ATTEMPTS; attempt++)
 		err = attempt_to_read(reader, ret_stack);
 	return err && err != -ESRCH && err != -ENOMEM ? -EAGAIN : err;
