@@ -25,6 +25,7 @@ struct command {
 
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_census(int argc, char **argv);
 int cmd_stacks(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

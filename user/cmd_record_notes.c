@@ -64,10 +64,9 @@ static void add_sampling_notes(struct profile *profile, const struct recorder_su
 	if (!s->estimate)
 		return;
 	add_note(profile,
-		 "object: live bytes are the growth of the heap's size classes by its own count, %s, shared "
-		 "by the "
-		 "survivors of each; other classes shrank by %s",
-		 render_bytes(estimate__growth(s->estimate).bytes, bytes),
+		 "object: live bytes are what the heap's size classes grew by their own count after %.1f s, "
+		 "%s, shared by the survivors of each; other classes shrank by %s",
+		 t->census_s, render_bytes(estimate__growth(s->estimate).bytes, bytes),
 		 render_bytes(estimate__shrunk(s->estimate).bytes, (char[RENDER_NUMBER_BYTES]){}));
 }
 

@@ -54,7 +54,7 @@ static uint64_t word_at(const uint8_t *bytes, size_t offset)
 	return word;
 }
 
-static bool may_be_pointer(uint64_t word)
+bool object__may_be_pointer(uint64_t word)
 {
 	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 8 == 0;
 }
@@ -79,8 +79,8 @@ bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address
 	uint64_t metatype = word_at(bytes, OBJECT_TYPE * 8);
 	bool is_managed = flags & MANAGED_DICT_OR_WEAKREF;
 
-	if (!may_be_pointer(metatype) || basic_bytes < OBJECT_CONTENT * 8 || basic_bytes > BLOCK_MAX_BYTES ||
-	    word_at(bytes, TYPE_ITEM_BYTES) > BLOCK_MAX_BYTES)
+	if (!object__may_be_pointer(metatype) || basic_bytes < OBJECT_CONTENT * 8 ||
+	    basic_bytes > BLOCK_MAX_BYTES || word_at(bytes, TYPE_ITEM_BYTES) > BLOCK_MAX_BYTES)
 		return false;
 	*ret_type = (struct object_type){
 		.address = address,
@@ -91,6 +91,21 @@ bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address
 		.is_managed = is_managed,
 	};
 	return true;
+}
+
+bool object_type__has_gc(const struct object_type *type)
+{
+	return type->flags & HAVE_GC;
+}
+
+bool object_type__is_str(const struct object_type *type)
+{
+	return type->flags & UNICODE_SUBCLASS && !(type->flags & HEAP_TYPE);
+}
+
+bool object_type__is_heap_type(const struct object_type *type)
+{
+	return type->flags & HEAP_TYPE;
 }
 
 static int compare_types(const void *a, const void *b)
@@ -140,7 +155,7 @@ size_t fingerprint__type_words(const uint64_t *words, uint32_t n_words, uint32_t
 	for (size_t i = 0; i < FINGERPRINT_MAX_TYPE_WORDS; i++) {
 		uint32_t type = objects[i] + OBJECT_TYPE;
 
-		if (type < n_words && may_be_pointer(words[type]))
+		if (type < n_words && object__may_be_pointer(words[type]))
 			ret_words[n++] = words[type];
 	}
 	return n;
@@ -162,12 +177,7 @@ static const struct object_type *object_in(const uint64_t *words, uint32_t n_wor
 	return NULL;
 }
 
-/*
- * Whether a word can be the reference count of a living object. The upper half holds an overflow count and
- * flags in 3.14, and is 0 before; interpreters that link the objects of their own free lists through this
- * word put an address there, as pymalloc does.
- */
-static bool counts_references(uint64_t word)
+bool object__counts_references(uint64_t word)
 {
 	return (uint32_t)word && !(uint16_t)(word >> 32);
 }
@@ -189,7 +199,7 @@ bool fingerprint__settle(struct fingerprint *print, const uint64_t *words, const
 {
 	const struct object_type *type = object_in(print->words, print->n_words, types);
 
-	if (type && counts_references(print->words[type->object])) {
+	if (type && object__counts_references(print->words[type->object])) {
 		adopt(print, type);
 		return true;
 	}
@@ -202,7 +212,7 @@ bool fingerprint__settle(struct fingerprint *print, const uint64_t *words, const
 		return true;
 	adopt(print, type);
 	fingerprint__roll(print, words);
-	return counts_references(words[type->object]);
+	return object__counts_references(words[type->object]);
 }
 
 /* --- whether it is still the same -------------------------------------------------------------------- */
@@ -240,7 +250,7 @@ static enum verdict judge_storage(const struct fingerprint *print, const uint64_
 {
 	struct tally tally = {0};
 
-	if (print->words[0] && print->words[0] < ADDRESS_MIN && !counts_references(words[0]))
+	if (print->words[0] && print->words[0] < ADDRESS_MIN && !object__counts_references(words[0]))
 		return VERDICT_FREED;
 	for (uint32_t i = 0; i < print->n_words; i++)
 		tally_word(&tally, print->words[i], words[i]);
@@ -323,7 +333,7 @@ enum verdict fingerprint__judge(const struct fingerprint *print, const uint64_t 
 		return judge_storage(print, words);
 	if (words[print->object + OBJECT_TYPE] != print->type)
 		return VERDICT_REUSED;
-	if (!counts_references(words[print->object + OBJECT_COUNT]))
+	if (!object__counts_references(words[print->object + OBJECT_COUNT]))
 		return VERDICT_FREED;
 	if (print->is_managed && !(is_managed_word_same(print->words[0], words[0]) &&
 				   is_managed_word_same(print->words[1], words[1])))

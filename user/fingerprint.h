@@ -81,6 +81,20 @@ bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address
 /* Whether this is a metatype: its instances are types. */
 bool object_type__is_metatype(const uint8_t bytes[OBJECT_TYPE_BYTES]);
 
+bool object_type__has_gc(const struct object_type *type);
+bool object_type__is_str(const struct object_type *type); /* str itself, or a static type derived from it */
+bool object_type__is_heap_type(const struct object_type *type);
+
+/* Whether a word can be the address of an object. */
+bool object__may_be_pointer(uint64_t word);
+
+/*
+ * Whether a word can be the reference count of a living object. The upper half holds an overflow count and
+ * flags in 3.14, and is 0 before; interpreters that link the objects of their own free lists through this
+ * word put an address there, as pymalloc does.
+ */
+bool object__counts_references(uint64_t word);
+
 /* Of a block that was never looked at; the first look goes right into its words. */
 void fingerprint__start(struct fingerprint *print, uint32_t block_bytes);
 

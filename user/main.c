@@ -12,6 +12,8 @@ static const struct command commands[] = {
 	{"record", "the live heap of a running CPython process, by Python stack", cmd_record},
 	{"report", "a recorded profile as text, flame graph or folded stacks; what grew between two",
 	 cmd_report},
+	{"census", "what the heap of a running CPython process holds now, by type; fragmentation",
+	 cmd_census},
 	{"stacks", "every thread's Python stack, now", cmd_stacks},
 	{"doctor", "can this kernel, this user and this target be traced?", cmd_doctor},
 };
@@ -29,11 +31,12 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\nExamples:\n"
-		     "  sudo linger record -p 1234 -d 10 -o heap.svg    ten seconds, as a flame graph\n"
+		     "  sudo linger record -p 1234 -d 60 -o heap.svg    a minute, as a flame graph\n"
 		     "  sudo linger record -p 1234                      until Ctrl-C, as a table\n"
 		     "  sudo linger record -p 1234 | flamegraph.pl      folded stacks into a pipe\n"
 		     "  sudo linger record -o heap.svg -- python3 x.py  a program, from its start\n"
 		     "  linger report --diff before.pb.gz after.pb.gz   what grew between two recordings\n"
+		     "  sudo linger census -p 1234                      what the heap holds now, by type\n"
 		     "  sudo linger stacks -p 1234                      what its threads are doing\n"
 		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");

@@ -23,10 +23,11 @@ struct pool_walk {
 	struct memory_request requests[BATCH];
 	struct pool_header headers[BATCH];
 	size_t n;
-	struct pool_count count;
+	pools_visit *visit;
+	void *context;
 };
 
-static void count_pool(struct pool_count *count, const struct pool_header *pool)
+void pool_count__add(struct pool_count *count, const struct pool_header *pool)
 {
 	count->blocks += pool->count;
 	count->pools++;
@@ -39,9 +40,10 @@ static int flush(struct pool_walk *walk)
 	int err = memory_reader__read_many(walk->reader, walk->requests, walk->n);
 
 	for (size_t i = 0; i < walk->n && !err; i++) {
-		if (!walk->requests[i].error &&
-		    pool__is_used(&walk->headers[i], walk->requests[i].address, walk->pool_bytes))
-			count_pool(&walk->count, &walk->headers[i]);
+		uint64_t address = walk->requests[i].address;
+
+		if (!walk->requests[i].error && pool__is_used(&walk->headers[i], address, walk->pool_bytes))
+			err = walk->visit(walk->context, address, &walk->headers[i]);
 	}
 	walk->n = 0;
 	return err;
@@ -102,8 +104,8 @@ static bool may_hold_arenas(const struct target_mapping *mapping)
 	       (!mapping->path[0] || !strncmp(mapping->path, "[anon", 5));
 }
 
-int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
-		 uint64_t limit_ns, struct pool_count *ret_count)
+int pools__visit(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 uint64_t limit_ns, pools_visit *visit, void *context)
 {
 	struct target_mapping *mappings;
 	struct pool_walk *walk;
@@ -119,6 +121,8 @@ int pools__count(const struct target *target, struct memory_reader *reader, uint
 	}
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
+	walk->visit = visit;
+	walk->context = context;
 	walk->deadline_ns = now_ns() + limit_ns;
 	walk->pagemap = target__open_proc(target, "pagemap");
 	for (size_t i = 0; i < n && !err; i++)
@@ -128,12 +132,27 @@ int pools__count(const struct target *target, struct memory_reader *reader, uint
 		err = flush(walk);
 	if (!err && !target__has_memory(target))
 		err = -ESRCH;
-	if (!err)
-		*ret_count = walk->count;
 	if (walk->pagemap >= 0)
 		close(walk->pagemap);
 	free(walk);
 out:
 	target__free_mappings(mappings, n);
+	return err;
+}
+
+static int count_pool(void *context, uint64_t address, const struct pool_header *pool)
+{
+	pool_count__add(context, pool);
+	return 0;
+}
+
+int pools__count(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
+		 uint64_t limit_ns, struct pool_count *ret_count)
+{
+	struct pool_count count = {0};
+	int err = pools__visit(target, reader, pool_bytes, limit_ns, count_pool, &count);
+
+	if (!err)
+		*ret_count = count;
 	return err;
 }

@@ -213,6 +213,18 @@ static const uint16_t finalizings[] = {
 	[12 - FIRST_MINOR] = 24, /* 3.12.1 */
 };
 
+/* PyHeapTypeObject.ht_qualname, which no _Py_DebugOffsets holds. */
+static const uint16_t type_qualnames[] = {
+	[7 - FIRST_MINOR] = 848,  /* 3.7.16 */
+	[8 - FIRST_MINOR] = 864,  /* 3.8.18 */
+	[9 - FIRST_MINOR] = 856,  /* 3.9.18 */
+	[10 - FIRST_MINOR] = 864, /* 3.10.13 */
+	[11 - FIRST_MINOR] = 864, /* 3.11.7 */
+	[12 - FIRST_MINOR] = 872, /* 3.12.1 */
+	[13 - FIRST_MINOR] = 872, /* 3.13.0 */
+	[14 - FIRST_MINOR] = 872, /* as 3.13; tried out by tests/integration/test_census.py */
+};
+
 /* The lists of interpreters and of their threads up to 3.12: these members of struct py_runtime_layout. */
 static const struct py_runtime_layout thread_lists[] = {
 	/* 3.7.16 */
@@ -518,11 +530,13 @@ static void take_static(int minor, struct py_layout *layout, struct py_runtime_l
 }
 
 /* pymalloc's sizes: Objects/obmalloc.c (POOL_BITS, ALIGNMENT); they are in no header before 3.12. */
-static void add_memory_sizes(int minor, struct py_runtime_layout *runtime)
+static void add_memory_layout(int minor, struct py_runtime_layout *runtime)
 {
 	runtime->pool_bytes = minor <= 9 ? 4096 : 16384;
 	runtime->alignment = 16;
 	runtime->gc_head_bytes = minor <= 7 ? 32 : 16;
+	runtime->type_qualname = type_qualnames[minor - FIRST_MINOR];
+	runtime->dict_keys_index = minor <= 10 ? 40 : 32;
 }
 
 int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
@@ -540,7 +554,7 @@ int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offset
 		err = read_debug_offsets(minor, debug_offsets, debug_offsets_len, &layout, &runtime);
 	if (err)
 		return err;
-	add_memory_sizes(minor, &runtime);
+	add_memory_layout(minor, &runtime);
 	*ret_layout = layout;
 	*ret_runtime = runtime;
 	return 0;

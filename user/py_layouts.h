@@ -31,6 +31,9 @@ struct py_runtime_layout {
 	uint16_t pool_bytes;    /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
 	uint16_t alignment;     /* step of the size classes: 16 */
 	uint16_t gc_head_bytes; /* what the collector keeps in front of an object: 32 in 3.7, 16 later */
+	uint16_t type_qualname; /* PyHeapTypeObject: str */
+	uint16_t
+		dict_keys_index; /* PyDictKeysObject: 40 up to 3.10 (with dk_size), 32 from 3.11 (its log2) */
 };
 
 /*

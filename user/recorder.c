@@ -319,20 +319,33 @@ static void keep_house(struct recorder *recorder, uint64_t now)
 	recorder->housekeeping_ns = now + HOUSEKEEPING_NS;
 }
 
-/* A window that cannot be opened is the last: what was sampled so far is worth keeping. */
-static void sample(struct recorder *recorder)
+/*
+ * What the heap shows once the interpreter takes itself down says nothing about the program. In exact mode
+ * the programs see to it; between windows there is none that runs.
+ */
+static bool is_finalizing(const struct recorder *recorder)
 {
-	if (recorder->sampler && !recorder->target_ended && !recorder->sampling_error.message[0])
-		sampler__run(recorder->sampler, &recorder->sampling_error);
+	uint64_t finalizing = 0;
+
+	if (!session__pools(recorder->session).state->ending)
+		return false;
+	return memory_reader__read(recorder->reader, recorder->python.finalizing, &finalizing,
+				   sizeof(finalizing)) ||
+	       finalizing;
+}
+
+/* A window that cannot be opened is the last: what was sampled so far is worth keeping. */
+static bool can_sample(const struct recorder *recorder)
+{
+	return recorder->sampler && !recorder->target_ended && !recorder->sampling_error.message[0] &&
+	       !is_finalizing(recorder);
 }
 
 int recorder__wait_ms(struct recorder *recorder)
 {
 	uint64_t now = now_ns();
 	int wait_ms = recorder->housekeeping_ns > now ? (recorder->housekeeping_ns - now) / 1000000 + 1 : 0;
-	int sampler_ms = recorder->sampler && !recorder->sampling_error.message[0]
-				 ? sampler__wait_ms(recorder->sampler)
-				 : wait_ms;
+	int sampler_ms = can_sample(recorder) ? sampler__wait_ms(recorder->sampler) : wait_ms;
 
 	return sampler_ms < wait_ms ? sampler_ms : wait_ms;
 }
@@ -342,7 +355,8 @@ bool recorder__tick(struct recorder *recorder)
 	uint64_t now = now_ns();
 
 	recorder->target_ended = has_ended(recorder);
-	sample(recorder);
+	if (can_sample(recorder))
+		sampler__run(recorder->sampler, &recorder->sampling_error);
 	if (recorder->target_ended || now >= recorder->housekeeping_ns)
 		keep_house(recorder, now);
 	return recorder->target_ended;
@@ -351,7 +365,8 @@ bool recorder__tick(struct recorder *recorder)
 void recorder__take_stock(struct recorder *recorder)
 {
 	if (recorder->sampler)
-		note_error(recorder, sampler__take_stock(recorder->sampler));
+		note_error(recorder, sampler__take_stock(recorder->sampler,
+							 recorder->target_ended || is_finalizing(recorder)));
 }
 
 void recorder__stop(struct recorder *recorder)

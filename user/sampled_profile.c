@@ -136,28 +136,26 @@ static int add_objects(struct builder *b)
 	return err || !estimate || b->options->older_ns ? err : add_unattributed(b, estimate);
 }
 
-static int add_allocated(struct builder *b, uint32_t id)
+static int add_allocated(struct builder *b, uint32_t id, const struct stack_sum *sum)
 {
 	const struct profile_estimate nothing = {.newest_ms = UINT64_MAX};
-	struct estimate_amount amount = sampler__allocated(b->sampler, id);
 	const uint64_t values[PROFILE_VALUES] = {
-		[PROFILE_ALLOC_SPACE] = llround(amount.bytes),
-		[PROFILE_ALLOC_OBJECTS] = llround(amount.blocks),
+		[PROFILE_ALLOC_SPACE] = llround(sum->allocated.bytes),
+		[PROFILE_ALLOC_OBJECTS] = llround(sum->allocated.blocks),
 	};
 
 	return values[PROFILE_ALLOC_OBJECTS] ? add_stack(b, id, PROFILE_NO_GROUP, values, &nothing) : 0;
 }
 
-static int add_outlived(struct builder *b, uint32_t id)
+static int add_outlived(struct builder *b, uint32_t id, const struct stack_sum *sum)
 {
-	struct profile_estimate estimate = {.newest_ms = UINT64_MAX};
-	struct estimate_amount amount = sampler__outlived(b->sampler, id, &estimate.survivors);
+	const struct profile_estimate estimate = {.survivors = sum->n_outlived, .newest_ms = UINT64_MAX};
 	const uint64_t values[PROFILE_VALUES] = {
-		[PROFILE_INUSE_SPACE] = llround(amount.bytes),
-		[PROFILE_INUSE_OBJECTS] = llround(amount.blocks),
+		[PROFILE_INUSE_SPACE] = llround(sum->outlived.bytes),
+		[PROFILE_INUSE_OBJECTS] = llround(sum->outlived.blocks),
 	};
 
-	return estimate.survivors ? add_stack(b, id, PROFILE_OUTLIVED, values, &estimate) : 0;
+	return sum->n_outlived ? add_stack(b, id, PROFILE_OUTLIVED, values, &estimate) : 0;
 }
 
 /* What stacks allocated, alive or not, and which raw blocks outlived their window. */
@@ -167,11 +165,14 @@ static int add_seen(struct builder *b, uint32_t domains)
 	int err = 0;
 
 	for (uint32_t id = 0; id < session_pools__n_stacks(&pools) && !err; id++) {
+		struct stack_sum sum;
+
 		if (!(domains >> session_pools__domain(&pools, id) & 1))
 			continue;
-		err = add_allocated(b, id);
+		sum = sampler__sum(b->sampler, id);
+		err = add_allocated(b, id, &sum);
 		if (!err)
-			err = add_outlived(b, id);
+			err = add_outlived(b, id, &sum);
 	}
 	return err;
 }

@@ -29,6 +29,7 @@
 #include "inspector.h"
 #include "pools.h"
 #include "sample_set.h"
+#include "stack_sums.h"
 #include "window.h"
 
 #define MAX_SAMPLES 16384
@@ -47,20 +48,16 @@
 #define CENSUS_SHARE 5
 #define CENSUS_MIN_PAUSE_NS 500000000ull
 #define CENSUS_MAX_PAUSE_NS 10000000000ull
-#define CENSUS_PAUSE_FACTOR 500       /* and it may take one five-hundredth of the time */
+/* And it may take so small a part of the time; more of a program that was recorded from its start, which is
+ * likely to be recorded to its end. */
+#define CENSUS_PART 500
+#define CENSUS_PART_FROM_START 100
 #define CENSUS_LIMIT_NS 2000000000ull /* a heap that takes longer cannot be sampled */
 
 /* A sample is looked at again after a third to all of its age, within these bounds. */
 #define FIRST_LOOK_NS 30000000ull
 #define LAST_LOOK_NS 20000000000ull
 #define LOOK_TICK_NS 300000000ull /* looks are gathered for at most so long */
-
-/* What a stack allocated, and of the raw domain what outlived its window. */
-struct stack_sums {
-	uint64_t seen_blocks, seen_bytes; /* the kernel's counters at the end of the last window */
-	struct estimate_amount allocated, outlived;
-	uint64_t n_outlived; /* as many blocks were seen */
-};
 
 struct sampler {
 	struct sampling_options options;
@@ -73,12 +70,12 @@ struct sampler {
 	struct window *window;
 	struct sample_set *samples;
 	uint64_t next_look_ns;
-	struct stack_sums *stacks;
-	uint32_t n_stacks;
+	struct stack_sums sums;
 	int64_t first_census[ESTIMATE_CLASSES], last_census[ESTIMATE_CLASSES];
 	uint64_t stock_ns;         /* when samples and heap were last looked at as a whole */
 	struct estimate *estimate; /* of that moment; NULL: there was none yet */
 	uint64_t next_census_ns;
+	uint64_t census_part;              /* it may take one so-many-th of the time */
 	struct window_reading first, last; /* at the beginning, at the end of the last window */
 	uint64_t first_tracer_ns, last_tracer_ns;
 	double native_ns;  /* the program's own work since a window last saw something */
@@ -150,11 +147,12 @@ static int count_heap(struct sampler *sampler, int64_t counts[ESTIMATE_CLASSES])
 
 	end = now_ns();
 	pause = clamp((end - sampler->first.now_ns) / CENSUS_SHARE, CENSUS_MIN_PAUSE_NS, CENSUS_MAX_PAUSE_NS);
-	if (pause < (end - begin) * CENSUS_PAUSE_FACTOR)
-		pause = (end - begin) * CENSUS_PAUSE_FACTOR;
+	if (pause < (end - begin) * sampler->census_part)
+		pause = (end - begin) * sampler->census_part;
 	sampler->next_census_ns = end + pause;
 	if (err)
 		return err;
+	sampler->totals.census_s = (begin - sampler->first.now_ns) / 1e9;
 	for (int i = 0; i < ESTIMATE_CLASSES; i++)
 		counts[i] = count.class_blocks[i];
 	return 0;
@@ -173,62 +171,14 @@ static double hits_cost_ns(const struct sampler *sampler, const struct window_re
 	return used < 0 ? 0 : cost < used ? cost : used;
 }
 
-/* Makes room for the stacks that the kernel has by now. */
-static int grow_stacks(struct sampler *sampler)
-{
-	struct session_pools pools = session__pools(sampler->session);
-	uint32_t n = session_pools__n_stacks(&pools);
-	struct stack_sums *grown;
-
-	if (n <= sampler->n_stacks)
-		return 0;
-	grown = reallocarray(sampler->stacks, n, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	memset(&grown[sampler->n_stacks], 0, (n - sampler->n_stacks) * sizeof(*grown));
-	sampler->stacks = grown;
-	sampler->n_stacks = n;
-	return 0;
-}
-
-/* Adds what each stack has allocated since the last window. True if any has. */
-static bool add_allocated(struct sampler *sampler)
-{
-	struct session_pools pools = session__pools(sampler->session);
-	bool any = false;
-
-	for (uint32_t id = 0; id < sampler->n_stacks; id++) {
-		struct stack_sums *sums = &sampler->stacks[id];
-		const struct linger_stack *stack = &pools.stacks[id];
-		uint64_t blocks = __atomic_load_n(&stack->alloc_blocks, __ATOMIC_RELAXED);
-		uint64_t bytes = __atomic_load_n(&stack->alloc_bytes, __ATOMIC_RELAXED);
-
-		if (blocks == sums->seen_blocks)
-			continue;
-		sums->allocated.blocks += (blocks - sums->seen_blocks) * sampler->weight;
-		sums->allocated.bytes += (bytes - sums->seen_bytes) * sampler->weight;
-		sums->seen_blocks = blocks;
-		sums->seen_bytes = bytes;
-		any = true;
-	}
-	return any;
-}
-
 /* Raw blocks that outlived their window are counted and not looked at again. */
 static void add_outlived(struct sampler *sampler)
 {
 	size_t n;
 	const struct block_value *blocks = window__raw_blocks(sampler->window, &n);
 
-	for (size_t i = 0; i < n; i++) {
-		struct stack_sums *sums = &sampler->stacks[blocks[i].stack_id];
-
-		if (blocks[i].stack_id >= sampler->n_stacks)
-			continue;
-		sums->outlived.blocks += sampler->weight;
-		sums->outlived.bytes += blocks[i].bytes * sampler->weight;
-		sums->n_outlived++;
-	}
+	for (size_t i = 0; i < n; i++)
+		stack_sums__add_outlived(&sampler->sums, &blocks[i], sampler->weight);
 }
 
 static void add_samples(struct sampler *sampler, uint64_t birth_ns)
@@ -312,6 +262,7 @@ static int run_window(struct sampler *sampler, const struct governor_window *gra
 		.length_ns = granted->length_ns,
 		.hits = 1 + granted->cost_ns / (sampler->totals.trap_ns + sampler->run_ns),
 	};
+	struct session_pools pools = session__pools(sampler->session);
 	struct window_reading now = window__read_clocks(sampler->window);
 	struct window_times times;
 	double cost_ns;
@@ -322,11 +273,11 @@ static int run_window(struct sampler *sampler, const struct governor_window *gra
 	sampler->cpu_share = cpu_share(sampler, &now);
 	err = window__run(sampler->window, &limits, samples, n, &times, error);
 	sample_set__bury(sampler->samples, sampler->totals.verdicts);
-	if (!err && grow_stacks(sampler))
+	if (!err && stack_sums__grow(&sampler->sums, &pools))
 		err = error__set(error, -ENOMEM, "failed to record: out of memory");
 	cost_ns = hits_cost_ns(sampler, &times.opened, &times.closed);
 	weigh(sampler, &times, cost_ns);
-	if (!err && add_allocated(sampler)) {
+	if (!err && stack_sums__add_allocated(&sampler->sums, &pools, sampler->weight)) {
 		sampler->native_ns = 0;
 		add_outlived(sampler);
 		add_samples(sampler, times.held.now_ns);
@@ -346,6 +297,15 @@ static uint64_t look_again_ns(struct sampler *sampler, const struct sample *samp
 	return now + (pause < LAST_LOOK_NS ? pause : LAST_LOOK_NS);
 }
 
+/* The target has begun to end while it was looked at: that its pools were gone says nothing. */
+static int revive(struct inspected *const *blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (blocks[i]->verdict == VERDICT_GONE)
+			blocks[i]->verdict = VERDICT_ALIVE;
+	return -ESRCH;
+}
+
 /* Looks at the samples that are due, or at all. */
 static int look(struct sampler *sampler, uint64_t now, bool all)
 {
@@ -361,6 +321,8 @@ static int look(struct sampler *sampler, uint64_t now, bool all)
 		if (all || samples[i].look_ns <= now)
 			due[n_due++] = &samples[i].block;
 	err = inspector__inspect(sampler->inspector, due, n_due);
+	if (!err && !target__has_memory(sampler->target))
+		err = revive(due, n_due);
 	free(due);
 	if (err)
 		return err;
@@ -393,9 +355,6 @@ static int start_clocks(struct sampler *sampler, struct error *error)
 	err = window__new(sampler->session, sampler->inspector, target_clock, &sampler->window);
 	if (err)
 		return error__set(error, err, "failed to record: out of memory");
-	err = session__trap_ns(sampler->session, &sampler->totals.trap_ns);
-	if (err)
-		return error__set(error, err, "failed to measure what a probe costs: %s", strerror(-err));
 	sampler->first = sampler->last = window__read_clocks(sampler->window);
 	sampler->first_tracer_ns = sampler->last_tracer_ns = tracer_ns();
 	sampler->random = sampler->first.now_ns | 1;
@@ -419,6 +378,7 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 		return err;
 	governor__init(&sampler->governor, &options);
 	sampler->run_ns = FIRST_RUN_NS;
+	sampler->census_part = at_start ? CENSUS_PART_FROM_START : CENSUS_PART;
 	sampler->cpu_share = 1;
 	sampler->begin_ns = sampler->first.now_ns + BEGIN_NS * (1 + 2 * random_share(sampler));
 	sampler->next_look_ns = UINT64_MAX;
@@ -463,7 +423,7 @@ void sampler__free(struct sampler *sampler)
 	inspector__free(sampler->inspector);
 	sample_set__free(sampler->samples);
 	estimate__free(sampler->estimate);
-	free(sampler->stacks);
+	stack_sums__free(&sampler->sums);
 	free(sampler);
 }
 
@@ -489,16 +449,29 @@ int sampler__wait_ms(struct sampler *sampler)
 	return next - now < INT_MAX * 1000000ull ? (next - now) / 1000000 + 1 : INT_MAX;
 }
 
+/* Before the first window: a program that is recorded from its start should not have to wait for it. */
+static int measure_trap(struct sampler *sampler, struct error *error)
+{
+	int err = sampler->totals.trap_ns > 0 ? 0
+					      : session__trap_ns(sampler->session, &sampler->totals.trap_ns);
+
+	return err ? error__set(error, err, "failed to measure what a probe costs: %s", strerror(-err)) : 0;
+}
+
 int sampler__run(struct sampler *sampler, struct error *error)
 {
 	struct governor_window granted = next_window(sampler);
 	uint64_t now = now_ns();
+	int err;
 
 	if (now >= sampler->next_look_ns)
 		look(sampler, now, false);
 	if (now >= sampler->next_census_ns)
 		count_heap(sampler, sampler->last_census);
-	return now >= granted.start_ns ? run_window(sampler, &granted, error) : 0;
+	if (now < granted.start_ns)
+		return 0;
+	err = measure_trap(sampler, error);
+	return err ? err : run_window(sampler, &granted, error);
 }
 
 static struct estimate_sample as_estimate_sample(const struct sampler *sampler, const struct sample *sample)
@@ -535,14 +508,13 @@ static int make_estimate(struct sampler *sampler, struct estimate **ret_estimate
 	return err;
 }
 
-int sampler__take_stock(struct sampler *sampler)
+int sampler__take_stock(struct sampler *sampler, bool has_ended)
 {
 	struct estimate *estimate;
 	uint64_t now = now_ns();
 	int err;
 
-	/* Once the target is gone, what was known before stands. */
-	if (!look(sampler, now, true))
+	if (!has_ended && !look(sampler, now, true))
 		count_heap(sampler, sampler->last_census);
 	sampler->stock_ns = now;
 	err = make_estimate(sampler, &estimate);
@@ -582,17 +554,7 @@ struct sampler_totals sampler__totals(const struct sampler *sampler)
 	return totals;
 }
 
-struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id)
+struct stack_sum sampler__sum(const struct sampler *sampler, uint32_t stack_id)
 {
-	return stack_id < sampler->n_stacks ? sampler->stacks[stack_id].allocated
-					    : (struct estimate_amount){};
-}
-
-struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id,
-					 uint64_t *ret_sampled)
-{
-	if (stack_id >= sampler->n_stacks)
-		return (struct estimate_amount){};
-	*ret_sampled = sampler->stacks[stack_id].n_outlived;
-	return sampler->stacks[stack_id].outlived;
+	return stack_sums__of(&sampler->sums, stack_id);
 }

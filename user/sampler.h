@@ -11,6 +11,7 @@
 #include "fingerprint.h"
 #include "memory_reader.h"
 #include "session.h"
+#include "stack_sums.h"
 #include "target.h"
 
 /*
@@ -36,6 +37,7 @@ struct sampler_totals {
 	double trap_ns;       /* what a hit costs before its program does anything */
 	uint64_t tracer_ns;   /* CPU time of this process */
 	uint64_t target_ns;   /* CPU time of the target up to the end of the last window */
+	double census_s;      /* into the recording: when the heap was last counted */
 	uint64_t samples;     /* blocks that outlived their window */
 	uint64_t verdicts[VERDICTS]; /* what became of them */
 	uint64_t thinned;            /* let go of, their weight given to others, when there were too many */
@@ -57,9 +59,9 @@ int sampler__wait_ms(struct sampler *sampler);
  * window could be opened. */
 int sampler__run(struct sampler *sampler, struct error *error);
 
-/* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment. 0 or -ENOMEM.
- */
-int sampler__take_stock(struct sampler *sampler);
+/* Looks at all samples, counts the heap and makes the estimate, for a profile of this moment; of a target
+ * that has ended, or is about to, from what was known before. 0 or -ENOMEM. */
+int sampler__take_stock(struct sampler *sampler, bool has_ended);
 
 struct sampler_totals sampler__totals(const struct sampler *sampler);
 
@@ -67,12 +69,6 @@ struct sampler_totals sampler__totals(const struct sampler *sampler);
 const struct estimate *sampler__estimate(const struct sampler *sampler);
 
 /* What a stack allocated since the beginning, by the windows' account. */
-struct estimate_amount sampler__allocated(const struct sampler *sampler, uint32_t stack_id);
-
-/* Of those the ones that outlived their window, and how many were sampled: raw blocks are not looked at
- * again.
- */
-struct estimate_amount sampler__outlived(const struct sampler *sampler, uint32_t stack_id,
-					 uint64_t *ret_sampled);
+struct stack_sum sampler__sum(const struct sampler *sampler, uint32_t stack_id);
 
 #endif /* LINGER_SAMPLER_H */

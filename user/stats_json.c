@@ -101,12 +101,12 @@ static json_t *make_sampling(const struct recorder_summary *summary)
 
 	if (!summary->sampled)
 		return json_null();
-	return json_pack("{sI sf sI sf sf sf sf sf so sf sf sI sI}", "windows", (json_int_t)t->windows,
+	return json_pack("{sI sf sI sf sf sf sf sf so sf sf sf sI sI}", "windows", (json_int_t)t->windows,
 			 "attached_ms", t->attached_ns / 1e6, "events", (json_int_t)t->hits, "cost", t->cost,
 			 "recent_cost", t->recent_cost, "trap_ns", t->trap_ns, "tracer_cpu_s",
 			 t->tracer_ns / 1e9, "target_cpu_s", t->target_ns / 1e9, "samples", make_samples(t),
 			 "overhead", summary->sampling.overhead, "min_age_s",
-			 summary->sampling.min_age_ns / 1e9, "growth_bytes",
+			 summary->sampling.min_age_ns / 1e9, "census_s", t->census_s, "growth_bytes",
 			 (json_int_t)(estimate ? estimate__growth(estimate).bytes : 0), "shrunk_bytes",
 			 (json_int_t)(estimate ? estimate__shrunk(estimate).bytes : 0));
 }

@@ -57,6 +57,21 @@ def test_a_recording_leaves_no_breakpoint(interpreter):
 
 
 @pytest.mark.interpreters(*PROBED)
+def test_windows_stop_nothing_and_leave_no_breakpoint(interpreter):
+    with Target(interpreter, "gaps.py") as target:
+        target.ask("gap")
+        untraced = watch(target)
+        with StateSampler(target.pid) as sampler, \
+                Recording(target.pid, "--overhead", "50", mode="sampled") as recording:
+            sampled = watch(target)
+            recording.stop()
+            assert not changed_text(target.pid)
+    assert recording.stats["sampling"]["windows"] >= 2
+    assert sampled <= max(LONGEST_GAP_S, 4 * untraced)
+    assert not sampler.states & set("tT"), "a thread was stopped"
+
+
+@pytest.mark.interpreters(*PROBED)
 def test_a_killed_linger_leaves_nothing_behind(interpreter):
     with Target(interpreter, "kinds.py") as target:
         with Recording(target.pid) as recording:

@@ -228,6 +228,8 @@ static void show_thread_lists(void)
 
 static void show_runtime(void)
 {
+	printf("\t/* 3.%d: ht_qualname */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
+	       offsetof(PyHeapTypeObject, ht_qualname));
 #if PY_VERSION_HEX < 0x030d0000
 	printf("\t/* 3.%d: _PyRuntime._finalizing */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
 #if PY_VERSION_HEX >= 0x03090000

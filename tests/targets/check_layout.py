@@ -160,6 +160,12 @@ def check_gc_head(layout):
     assert sys.getsizeof([]) - [].__sizeof__() == layout["gc_head_bytes"]
 
 
+def check_qualname(layout):
+    class Local:
+        pass
+    assert read_text(layout, read(id(Local) + layout["type_qualname"])) == Local.__qualname__
+
+
 def generate(layout):
     class Body:
         sorted([1], key=lambda _: check_frames(layout))
@@ -177,6 +183,7 @@ def main(words):
     check_threads(layout)
     check_alignment(layout)
     check_gc_head(layout)
+    check_qualname(layout)
     list(generate(layout))
     print("ok")
 

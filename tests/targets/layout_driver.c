@@ -51,6 +51,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(runtime, data_stack);
 	SHOW(runtime, alignment);
 	SHOW(runtime, gc_head_bytes);
+	SHOW(runtime, type_qualname);
 }
 
 int main(int argc, char **argv)

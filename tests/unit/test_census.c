@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "census.h"
+
+#define POOL_BYTES 16384
+#define POOL UINT64_C(0x7f0000004000)
+#define INT_TYPE UINT64_C(0x900000)
+#define LIST_TYPE UINT64_C(0x900400)
+#define STR_TYPE UINT64_C(0x900800)
+#define CLASS_TYPE UINT64_C(0x7f1234560000)
+#define HAVE_GC (1u << 14)
+#define UNICODE_SUBCLASS (1u << 28)
+#define OTHER UINT64_C(0x7f0000004100) /* an object, in the pool */
+
+static const struct object_type int_type = {.address = INT_TYPE, .basic_bytes = 24};
+static const struct object_type str_type = {
+	.address = STR_TYPE, .flags = UNICODE_SUBCLASS, .basic_bytes = 80};
+static const struct object_type list_type = {
+	.address = LIST_TYPE, .flags = HAVE_GC, .basic_bytes = 40, .object = 2};
+static const struct object_type class_type = {
+	.address = CLASS_TYPE, .flags = HAVE_GC, .basic_bytes = 16, .object = 4, .is_managed = true};
+
+static const struct address_range program = {0x400000, 0xc00000};
+
+static union {
+	struct pool_header header;
+	uint64_t words[POOL_BYTES / 8];
+} bytes;
+static struct heap_pool pool;
+static struct address_map pools;
+static struct census *census;
+
+/* A pool of blocks of 64 bytes. */
+static int setup(void **state)
+{
+	const struct census_memory memory = {
+		.pool_bytes = POOL_BYTES,
+		.gc_head_bytes = 16,
+		.pools = &pools,
+		.low = &program,
+		.n_low = 1,
+	};
+
+	memset(&bytes, 0, sizeof(bytes));
+	bytes.header = (struct pool_header){.szidx = 3, .nextoffset = POOL_HEADER_BYTES};
+	pool = (struct heap_pool){.address = POOL, .bytes = &bytes};
+	return address_map__put(&pools, POOL, 0) || census__new(&memory, &census);
+}
+
+static int teardown(void **state)
+{
+	census__free(census);
+	address_map__free(&pools);
+	return 0;
+}
+
+#define ADD_BLOCK(...) add_block((const uint64_t[8]){__VA_ARGS__})
+
+static void add_block(const uint64_t words[8])
+{
+	memcpy(&bytes.words[bytes.header.nextoffset / 8], words, 64);
+	bytes.header.nextoffset += 64;
+	bytes.header.count++;
+}
+
+static void add_types(void)
+{
+	assert_int_equal(census__add_type(census, &int_type), 0);
+	assert_int_equal(census__add_type(census, &str_type), 0);
+	assert_int_equal(census__add_type(census, &list_type), 0);
+	assert_int_equal(census__add_type(census, &class_type), 0);
+}
+
+static void count(void)
+{
+	census__count(census, &pool, 1);
+	census__finish(census, &(struct heap_torn){0});
+}
+
+static const struct census_type *only_type(void)
+{
+	size_t n;
+	const struct census_type *types = census__types(census, &n);
+
+	assert_int_equal(n, 1);
+	return types;
+}
+
+static void check_rest(enum census_rest rest, uint64_t blocks)
+{
+	size_t n;
+
+	census__types(census, &n);
+	assert_int_equal(n, 0);
+	assert_int_equal(census__rest(census, rest).blocks, blocks);
+	assert_int_equal(census__rest(census, rest).bytes, blocks * 64);
+	assert_int_equal(census__total(census).blocks, blocks);
+}
+
+/* --- what is asked ----------------------------------------------------------------------------------- */
+
+static void test_asks_for_what_may_be_a_type_once(void **state)
+{
+	const uint64_t *asked;
+	size_t n;
+
+	ADD_BLOCK(1, INT_TYPE, 3, 17, 0, 0x900001);
+	ADD_BLOCK(1, INT_TYPE, 1, LIST_TYPE);
+	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(asked[0], INT_TYPE);
+	assert_int_equal(asked[1], LIST_TYPE);
+	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+static void test_asks_for_nothing_in_a_pool_or_a_free_block(void **state)
+{
+	const uint64_t *asked;
+	size_t n;
+
+	ADD_BLOCK(1, OTHER, 0, OTHER + 64, 0, POOL);
+	ADD_BLOCK(1, INT_TYPE);
+	pool.free.bits[0] = 2;
+	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+/* --- objects ----------------------------------------------------------------------------------------- */
+
+static void test_objects(void **state)
+{
+	size_t n;
+	const struct census_type *types;
+
+	add_types();
+	ADD_BLOCK(1, INT_TYPE, 4);
+	ADD_BLOCK(0xffffffff, INT_TYPE, 4); /* immortal */
+	ADD_BLOCK(0, 0, 1, LIST_TYPE);
+	ADD_BLOCK(OTHER, OTHER | 1, 1, LIST_TYPE);
+	ADD_BLOCK(OTHER, OTHER, 2, LIST_TYPE);
+	ADD_BLOCK(0, OTHER, OTHER, OTHER, 1, CLASS_TYPE);
+	count();
+	types = census__types(census, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(types[0].type.address, LIST_TYPE);
+	assert_int_equal(types[0].objects, 3);
+	assert_int_equal(types[0].tracked, 2);
+	assert_int_equal(types[0].block_bytes, 3 * 64);
+	assert_int_equal(types[1].type.address, INT_TYPE);
+	assert_int_equal(types[1].tracked, 0);
+	assert_int_equal(types[2].type.address, CLASS_TYPE);
+	assert_int_equal(types[2].tracked, 1);
+	assert_int_equal(census__total(census).blocks, 6);
+}
+
+static void test_a_short_str_is_smaller_than_its_type_says(void **state)
+{
+	add_types();
+	ADD_BLOCK(1, STR_TYPE, 3, UINT64_MAX, 0xe5);
+	count();
+	assert_int_equal(only_type()->objects, 1);
+}
+
+static void test_free_blocks_are_not_counted(void **state)
+{
+	add_types();
+	ADD_BLOCK(1, INT_TYPE, 4);
+	ADD_BLOCK(1, INT_TYPE, 4);
+	pool.free.bits[0] = 1;
+	count();
+	assert_int_equal(only_type()->objects, 1);
+	assert_int_equal(census__total(census).blocks, 1);
+}
+
+/* --- no objects -------------------------------------------------------------------------------------- */
+
+static void test_storage_is_no_object(void **state)
+{
+	add_types();
+	ADD_BLOCK(OTHER, OTHER, OTHER);
+	ADD_BLOCK(1, 0x900010, 4);         /* not a type */
+	ADD_BLOCK(OTHER, INT_TYPE);        /* a list of an object and a type */
+	ADD_BLOCK(0x958980, INT_TYPE);     /* the same, of an object in the program */
+	ADD_BLOCK(0, OTHER, 1, LIST_TYPE); /* one link of the collector */
+	ADD_BLOCK(5, 5, 1, LIST_TYPE);
+	ADD_BLOCK(OTHER, 0, 0, LIST_TYPE); /* a dead list's block, used anew */
+	ADD_BLOCK(1, CLASS_TYPE);          /* a type in another place than it says */
+	count();
+	check_rest(CENSUS_NO_OBJECT, 8);
+}
+
+static void test_an_object_has_to_fit(void **state)
+{
+	const struct object_type large = {.address = INT_TYPE, .basic_bytes = 72};
+
+	assert_int_equal(census__add_type(census, &large), 0);
+	ADD_BLOCK(1, INT_TYPE);
+	count();
+	check_rest(CENSUS_NO_OBJECT, 1);
+}
+
+static void test_dead_objects(void **state)
+{
+	add_types();
+	ADD_BLOCK(0, INT_TYPE);
+	ADD_BLOCK(0, 0, 0, LIST_TYPE);
+	ADD_BLOCK(0, 1, OTHER, LIST_TYPE); /* linked through the first word (3.14) */
+	count();
+	check_rest(CENSUS_FREE_LIST, 3);
+}
+
+static void test_torn_pools_count_as_their_headers_say(void **state)
+{
+	census__finish(census, &(struct heap_torn){.pools = 1, .blocks = 10, .bytes = 640});
+	check_rest(CENSUS_TORN, 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_asks_for_what_may_be_a_type_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asks_for_nothing_in_a_pool_or_a_free_block, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_objects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_short_str_is_smaller_than_its_type_says, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_free_blocks_are_not_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_storage_is_no_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_object_has_to_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dead_objects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_torn_pools_count_as_their_headers_say, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

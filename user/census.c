@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a block holds is told by its words: the type of an object lies at one of three places, by whether the
+ * collector and managed attributes have words in front of it, and each type says at which. A word there that
+ * is a type is nearly always right; what else has to hold keeps out storage that was an object before, or
+ * that holds types:
+ *   - the object fits into the block;
+ *   - its reference count is one. An address is not: its upper half is not 0, or, in programs that are loaded
+ *     low and heaps grown by brk, it lies in a mapping;
+ *   - the collector's links are both there or both missing.
+ * A type has more than 512 bytes, so no address in a pool is one, and most words need not be looked at.
+ */
+#include "census.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_TYPE (ADDRESS_MAP_NONE - 1)
+#define MAX_KNOWN (1u << 21) /* addresses to remember, 64 MiB; they are asked for again if there are more */
+#define GC_HEAD_WORDS 2
+#define STR_MIN_BYTES 40 /* of a short str, which is smaller than its type says */
+
+struct census {
+	struct census_memory memory;
+	struct address_map known; /* address -> index of a type, or NO_TYPE */
+	struct census_type *types;
+	size_t n_types, types_capacity;
+	uint64_t *asked;
+	size_t n_asked, asked_capacity;
+	struct census_sum rests[CENSUS_RESTS];
+	struct census_sum total;
+};
+
+int census__new(const struct census_memory *memory, struct census **ret_census)
+{
+	struct census *census = calloc(1, sizeof(*census));
+
+	if (!census)
+		return -ENOMEM;
+	census->memory = *memory;
+	*ret_census = census;
+	return 0;
+}
+
+void census__free(struct census *census)
+{
+	if (!census)
+		return;
+	for (size_t i = 0; i < census->n_types; i++)
+		free(census->types[i].name);
+	free(census->types);
+	free(census->asked);
+	address_map__free(&census->known);
+	free(census);
+}
+
+/* --- types ------------------------------------------------------------------------------------------- */
+
+/* The array with room for one more; NULL: there is no memory for it, and the array stays. */
+static void *grow(void *items, size_t n, size_t *capacity, size_t item_bytes)
+{
+	size_t wanted = *capacity ? *capacity * 2 : 256;
+	void *grown;
+
+	if (n < *capacity)
+		return items;
+	grown = reallocarray(items, wanted, item_bytes);
+	if (grown)
+		*capacity = wanted;
+	return grown;
+}
+
+/* Forgets what is no type. */
+static int forget(struct census *census)
+{
+	int err = 0;
+
+	address_map__free(&census->known);
+	for (size_t i = 0; i < census->n_types && !err; i++)
+		err = address_map__put(&census->known, census->types[i].type.address, i);
+	return err;
+}
+
+static bool is_in_pool(const struct census *census, uint64_t address)
+{
+	uint64_t pool = address & ~(uint64_t)(census->memory.pool_bytes - 1);
+
+	return address_map__find(census->memory.pools, pool) != ADDRESS_MAP_NONE;
+}
+
+static int ask(struct census *census, uint64_t address)
+{
+	uint64_t *asked;
+	int err;
+
+	if (address_map__find(&census->known, address) != ADDRESS_MAP_NONE || is_in_pool(census, address))
+		return 0;
+	asked = grow(census->asked, census->n_asked, &census->asked_capacity, sizeof(*asked));
+	if (!asked)
+		return -ENOMEM;
+	census->asked = asked;
+	err = address_map__put(&census->known, address, NO_TYPE);
+	if (!err)
+		asked[census->n_asked++] = address;
+	return err;
+}
+
+static int ask_for_pool(struct census *census, const struct heap_pool *pool)
+{
+	uint32_t n_words = pool__block_bytes(heap_pool__header(pool)) / sizeof(uint64_t);
+	int err = 0;
+
+	for (uint32_t i = 0; i < heap_pool__n_blocks(pool) && !err; i++) {
+		const uint64_t *words = heap_pool__block(pool, i);
+		uint64_t types[FINGERPRINT_MAX_TYPE_WORDS];
+		size_t n = 0;
+
+		if (words)
+			n = fingerprint__type_words(words, n_words, census->memory.gc_head_bytes, types);
+		for (size_t t = 0; t < n && !err; t++)
+			err = ask(census, types[t]);
+	}
+	return err;
+}
+
+int census__ask(struct census *census, const struct heap_pool *pools, size_t n,
+		const uint64_t **ret_addresses, size_t *ret_n)
+{
+	int err = census->known.n > MAX_KNOWN ? forget(census) : 0;
+
+	census->n_asked = 0;
+	for (size_t i = 0; i < n && !err; i++)
+		err = ask_for_pool(census, &pools[i]);
+	if (err)
+		return err;
+	*ret_addresses = census->asked;
+	*ret_n = census->n_asked;
+	return 0;
+}
+
+int census__add_type(struct census *census, const struct object_type *type)
+{
+	struct census_type *types =
+		grow(census->types, census->n_types, &census->types_capacity, sizeof(*types));
+	int err;
+
+	if (!types)
+		return -ENOMEM;
+	census->types = types;
+	err = address_map__put(&census->known, type->address, census->n_types);
+	if (!err)
+		types[census->n_types++] = (struct census_type){.type = *type};
+	return err;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------ */
+
+static bool fits(const struct object_type *type, uint32_t block_bytes)
+{
+	uint32_t bytes = object_type__is_str(type) ? STR_MIN_BYTES : type->basic_bytes;
+
+	return type->object * sizeof(uint64_t) + bytes <= block_bytes;
+}
+
+/* The type whose instance a block holds, alive or dead; NULL: there is none. */
+static struct census_type *type_of(const struct census *census, const uint64_t *words, uint32_t block_bytes)
+{
+	for (uint32_t object = 0; (object + 2) * 8 <= block_bytes; object += 2) {
+		uint32_t index = address_map__find(&census->known, words[object + 1]);
+
+		if (index < census->n_types && census->types[index].type.object == object &&
+		    fits(&census->types[index].type, block_bytes))
+			return &census->types[index];
+		if (object > census->memory.gc_head_bytes / 8)
+			break;
+	}
+	return NULL;
+}
+
+static bool is_low_address(const struct census *census, uint64_t word)
+{
+	for (size_t i = 0; i < census->memory.n_low; i++)
+		if (word >= census->memory.low[i].start && word < census->memory.low[i].end)
+			return true;
+	return false;
+}
+
+/* What the collector keeps in front of an object: two links, or neither. The low bits are its own. */
+static bool has_links(const uint64_t *head)
+{
+	uint64_t next = head[0], previous = head[1];
+
+	return next ? object__may_be_pointer(next & ~UINT64_C(7)) : previous < 4;
+}
+
+/* Whether a dead object is one that the interpreter keeps, and not what was left in a block that is used
+ * anew. */
+static bool is_kept(const struct object_type *type, const uint64_t *object)
+{
+	const uint64_t *head = object - GC_HEAD_WORDS;
+
+	return object_type__has_gc(type) ? !head[0] && head[1] < 4 : !object[0];
+}
+
+static void add_block(struct census_sum *sum, uint32_t bytes)
+{
+	sum->blocks++;
+	sum->bytes += bytes;
+}
+
+static bool is_alive(const struct census *census, const struct object_type *type, const uint64_t *object)
+{
+	return object__counts_references(object[0]) && !is_low_address(census, object[0]) &&
+	       (!object_type__has_gc(type) || has_links(object - GC_HEAD_WORDS));
+}
+
+static void count_object(struct census_type *row, const uint64_t *object, uint32_t block_bytes)
+{
+	row->objects++;
+	row->block_bytes += block_bytes;
+	if (object_type__has_gc(&row->type) && *(object - GC_HEAD_WORDS))
+		row->tracked++;
+}
+
+static void count_block(struct census *census, const uint64_t *words, uint32_t block_bytes)
+{
+	struct census_type *row = type_of(census, words, block_bytes);
+	const uint64_t *object = row ? words + row->type.object : NULL;
+	enum census_rest rest = CENSUS_NO_OBJECT;
+
+	add_block(&census->total, block_bytes);
+	if (row && is_alive(census, &row->type, object)) {
+		count_object(row, object, block_bytes);
+		return;
+	}
+	if (row && !object__counts_references(object[0]) && is_kept(&row->type, object))
+		rest = CENSUS_FREE_LIST;
+	add_block(&census->rests[rest], block_bytes);
+}
+
+void census__count(struct census *census, const struct heap_pool *pools, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t block_bytes = pool__block_bytes(heap_pool__header(&pools[i]));
+
+		for (uint32_t b = 0; b < heap_pool__n_blocks(&pools[i]); b++) {
+			const uint64_t *words = heap_pool__block(&pools[i], b);
+
+			if (words)
+				count_block(census, words, block_bytes);
+		}
+	}
+}
+
+/* --- the result -------------------------------------------------------------------------------------- */
+
+static int compare_types(const void *a, const void *b)
+{
+	const struct census_type *x = a, *y = b;
+
+	if (x->block_bytes != y->block_bytes)
+		return x->block_bytes < y->block_bytes ? 1 : -1;
+	if (x->objects != y->objects)
+		return x->objects < y->objects ? 1 : -1;
+	return (x->type.address > y->type.address) - (x->type.address < y->type.address);
+}
+
+void census__finish(struct census *census, const struct heap_torn *torn)
+{
+	struct census_sum *sum = &census->rests[CENSUS_TORN];
+
+	*sum = (struct census_sum){torn->blocks, torn->bytes};
+	census->total.blocks += sum->blocks;
+	census->total.bytes += sum->bytes;
+	if (census->n_types)
+		qsort(census->types, census->n_types, sizeof(*census->types), compare_types);
+	while (census->n_types && !census->types[census->n_types - 1].objects)
+		census->n_types--;
+}
+
+struct census_type *census__types(const struct census *census, size_t *ret_n)
+{
+	*ret_n = census->n_types;
+	return census->types;
+}
+
+struct census_sum census__rest(const struct census *census, enum census_rest rest)
+{
+	return census->rests[rest];
+}
+
+struct census_sum census__total(const struct census *census)
+{
+	return census->total;
+}
+
+const char *census_rest__text(enum census_rest rest)
+{
+	static const char *const texts[CENSUS_RESTS] = {
+		[CENSUS_NO_OBJECT] = "[not an object: keys, items, others]",
+		[CENSUS_FREE_LIST] = "[dead objects on free lists]",
+		[CENSUS_TORN] = "[not read: they changed meanwhile]",
+	};
+
+	return texts[rest];
+}
+
+const char *census_rest__name(enum census_rest rest)
+{
+	static const char *const names[CENSUS_RESTS] = {
+		[CENSUS_NO_OBJECT] = "not_objects",
+		[CENSUS_FREE_LIST] = "free_list_objects",
+		[CENSUS_TORN] = "torn",
+	};
+
+	return names[rest];
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "census_diff.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#define MAX_FILE_BYTES (256 << 20)
+#define MAX_ROWS (1u << 20)
+#define MAX_SUM (INT64_MAX / MAX_ROWS / 2) /* so that no sum of rows overflows */
+
+/* --- rows -------------------------------------------------------------------------------------------- */
+
+int census_rows__add(struct census_rows *rows, const char *name, struct census_sum sum)
+{
+	char *copy;
+
+	if (rows->n == rows->capacity) {
+		size_t capacity = rows->capacity ? rows->capacity * 2 : 256;
+		struct census_row *grown = reallocarray(rows->rows, capacity, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		rows->rows = grown;
+		rows->capacity = capacity;
+	}
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	rows->rows[rows->n++] = (struct census_row){copy, sum};
+	return 0;
+}
+
+void census_rows__free(struct census_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		free(rows->rows[i].name);
+	free(rows->rows);
+	*rows = (struct census_rows){0};
+}
+
+/* A type without a name by its address. */
+static int add_type(struct census_rows *rows, const char *name, const char *address, struct census_sum sum)
+{
+	char unnamed[64];
+
+	snprintf(unnamed, sizeof(unnamed), "[type at %s]", address);
+	return census_rows__add(rows, name ? name : unnamed, sum);
+}
+
+int census_rows__from(const struct census *census, struct census_rows *ret_rows)
+{
+	struct census_rows rows = {0};
+	size_t n;
+	const struct census_type *types = census__types(census, &n);
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "0x%" PRIx64, types[i].type.address);
+		err = add_type(&rows, types[i].name, address,
+			       (struct census_sum){types[i].objects, types[i].block_bytes});
+	}
+	for (int rest = 0; rest < CENSUS_RESTS && !err; rest++)
+		err = census_rows__add(&rows, census_rest__text(rest), census__rest(census, rest));
+	if (err) {
+		census_rows__free(&rows);
+		return err;
+	}
+	*ret_rows = rows;
+	return 0;
+}
+
+/* --- files ------------------------------------------------------------------------------------------- */
+
+/* 0 or -EBADMSG. Files are not trusted. */
+static int parse_sum(json_t *json, const char *blocks_key, struct census_sum *ret_sum)
+{
+	json_int_t blocks, bytes;
+
+	if (json_unpack(json, "{sI sI}", blocks_key, &blocks, "block_bytes", &bytes) || blocks < 0 ||
+	    bytes < 0 || blocks > MAX_SUM || bytes > MAX_SUM)
+		return -EBADMSG;
+	*ret_sum = (struct census_sum){blocks, bytes};
+	return 0;
+}
+
+static int parse_type(json_t *json, struct census_rows *rows)
+{
+	const char *name = NULL, *address;
+	struct census_sum sum;
+	json_t *type;
+
+	if (json_unpack(json, "{so ss}", "type", &type, "address", &address) ||
+	    parse_sum(json, "objects", &sum))
+		return -EBADMSG;
+	name = json_string_value(type);
+	if (!name && !json_is_null(type))
+		return -EBADMSG;
+	return add_type(rows, name, address, sum);
+}
+
+static int parse_census(json_t *json, struct census_rows *rows)
+{
+	struct census_sum sum;
+	json_t *types, *type;
+	size_t i;
+	int err = 0;
+
+	if (json_unpack(json, "{s{sF} so}", "target", "time", &rows->time_s, "types", &types) ||
+	    !json_is_array(types) || json_array_size(types) > MAX_ROWS)
+		return -EBADMSG;
+	json_array_foreach (types, i, type) {
+		err = parse_type(type, rows);
+		if (err)
+			return err;
+	}
+	for (int rest = 0; rest < CENSUS_RESTS && !err; rest++) {
+		err = parse_sum(json_object_get(json, census_rest__name(rest)), "blocks", &sum);
+		if (!err)
+			err = census_rows__add(rows, census_rest__text(rest), sum);
+	}
+	return err;
+}
+
+static int parse_file(FILE *file, struct census_rows *rows)
+{
+	struct stat st;
+	json_t *json;
+	int err;
+
+	if (fstat(fileno(file), &st) || st.st_size > MAX_FILE_BYTES)
+		return -EBADMSG;
+	json = json_loadf(file, 0, NULL);
+	err = json ? parse_census(json, rows) : -EBADMSG;
+	json_decref(json);
+	return err;
+}
+
+int census_rows__read(const char *path, struct census_rows *ret_rows, struct error *error)
+{
+	struct census_rows rows = {0};
+	FILE *file = fopen(path, "re");
+	int err;
+
+	if (!file) {
+		err = -errno;
+		return error__set(error, err, "failed to read '%s': %s", path, strerror(-err));
+	}
+	err = parse_file(file, &rows);
+	fclose(file);
+	if (err) {
+		census_rows__free(&rows);
+		error__set(error, err, "failed to read '%s': %s", path,
+			   err == -ENOMEM ? "out of memory" : "it is no census by type");
+		error__hint(error, "'linger census -p PID -o FILE.json' writes one");
+		return err;
+	}
+	*ret_rows = rows;
+	return 0;
+}
+
+/* --- differences ------------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct census_row *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static void sort(struct census_rows *rows)
+{
+	if (rows->n)
+		qsort(rows->rows, rows->n, sizeof(*rows->rows), compare_names);
+}
+
+/* Adds up the rows of a name, from *i on, and steps over them. */
+static struct census_sum take(const struct census_rows *rows, size_t *i, const char *name)
+{
+	struct census_sum sum = {0};
+
+	for (; *i < rows->n && !strcmp(rows->rows[*i].name, name); ++*i) {
+		sum.blocks += rows->rows[*i].sum.blocks;
+		sum.bytes += rows->rows[*i].sum.bytes;
+	}
+	return sum;
+}
+
+/* What grew before what stayed before what shrank; in each, the largest change first. */
+static int compare_changes(const void *a, const void *b)
+{
+	const struct census_pair *left = a, *right = b;
+	int64_t left_change = census_pair__bytes(left), right_change = census_pair__bytes(right);
+
+	if ((left_change < 0) != (right_change < 0))
+		return left_change < 0 ? 1 : -1;
+	if (left_change != right_change)
+		return llabs(left_change) < llabs(right_change) ? 1 : -1;
+	return strcmp(left->name, right->name);
+}
+
+int census_diff__make(struct census_rows *before, struct census_rows *after, struct census_diff *ret_diff)
+{
+	struct census_pair *pairs = calloc(before->n + after->n + 1, sizeof(*pairs));
+	size_t b = 0, a = 0, n = 0;
+
+	if (!pairs)
+		return -ENOMEM;
+	sort(before);
+	sort(after);
+	while (b < before->n || a < after->n) {
+		const char *left = b < before->n ? before->rows[b].name : NULL;
+		const char *right = a < after->n ? after->rows[a].name : NULL;
+		const char *name = !right || (left && strcmp(left, right) < 0) ? left : right;
+
+		pairs[n].name = name;
+		pairs[n].before = take(before, &b, name);
+		pairs[n++].after = take(after, &a, name);
+	}
+	if (n)
+		qsort(pairs, n, sizeof(*pairs), compare_changes);
+	*ret_diff = (struct census_diff){pairs, n, after->time_s - before->time_s};
+	return 0;
+}
+
+void census_diff__free(struct census_diff *diff)
+{
+	free(diff->pairs);
+	*diff = (struct census_diff){0};
+}

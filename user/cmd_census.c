@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/libbpf.h>
+
+#include "cmd.h"
+#include "heap_census.h"
+#include "output.h"
+#include "render_census.h"
+
+#define DEFAULT_TOP 20
+#define MAX_SECONDS (366L * 24 * 3600)
+#define TOLERANCE_S 0.1 /* of -d, so that the last census is not left out */
+
+struct arguments {
+	pid_t pid;
+	bool fragmentation, diff, json, force;
+	long every_s, duration_s; /* 0: once; without end */
+	size_t top;
+	const char *files[2]; /* of --diff */
+	size_t n_files;
+	const char *path; /* NULL: standard output */
+};
+
+/* What is open while a target is looked at. */
+struct subject {
+	struct target *target;
+	struct memory_reader *reader;
+	struct python python;
+	struct census_about about;
+};
+
+/* --- command line ------------------------------------------------------------------------------------ */
+
+enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP, OPTION_JSON, OPTION_FORCE };
+
+static const struct argp_option options[] = {
+	{"pid", 'p', "PID", 0, "the process", 1},
+	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
+	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
+	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
+	{"duration", 'd', "SECONDS", 0, "with --every: for so long (default: until Ctrl-C)", 1},
+	{"diff", OPTION_DIFF, NULL, 0, "what grew and what shrank from one saved census to another", 1},
+	{"top", OPTION_TOP, "N", 0, "so many types in the table (default 20)", 1},
+	{"json", OPTION_JSON, NULL, 0, "everything, for programs; also if FILE ends in .json", 2},
+	{"output", 'o', "FILE", 0, "write to FILE instead of standard output", 2},
+	{"force", OPTION_FORCE, NULL, 0, "overwrite an existing file", 2},
+	{},
+};
+
+static const char documentation[] = "Shows what the heap of a running CPython process holds now, by type, "
+				    "from outside: the process is not "
+				    "stopped, probed or written to, and need not have been recorded.\v"
+				    "Examples:\n"
+				    "  sudo linger census -p 1234\n"
+				    "  sudo linger census -p 1234 --every 10 -d 60\n"
+				    "  sudo linger census -p 1234 -o before.json\n"
+				    "  linger census --diff before.json after.json\n"
+				    "  sudo linger census -p 1234 --top 100 -o types.txt\n"
+				    "  sudo linger census -p 1234 --fragmentation\n\n"
+				    "Exit status: 0 when the census was written, 1 on failure, 2 when this "
+				    "process, kernel or user does not "
+				    "allow it, or the usage was wrong.";
+
+static bool is_json_path(const char *path)
+{
+	const char *suffix = strrchr(path, '.');
+
+	return suffix && !strcmp(suffix, ".json");
+}
+
+static void finish_arguments(struct argp_state *state, struct arguments *args)
+{
+	if (args->path && is_json_path(args->path))
+		args->json = true;
+	if (args->diff ? args->n_files != 2 : args->n_files)
+		argp_error(state, "--diff compares two files: BEFORE.json AFTER.json");
+	if (!args->diff == !args->pid)
+		argp_error(state, args->diff ? "--diff compares files, not a process"
+					     : "which process? Name it with -p PID");
+	if ((args->diff || args->every_s) && (args->json || args->fragmentation))
+		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
+	if (args->every_s && args->path)
+		argp_error(state, "--every writes to standard output");
+	if (args->duration_s && !args->every_s)
+		argp_error(state, "-d goes with --every");
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *args = state->input;
+
+	switch (key) {
+	case 'p':
+		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		break;
+	case OPTION_FRAGMENTATION:
+		args->fragmentation = true;
+		break;
+	case OPTION_EVERY:
+		args->every_s = parse_number(state, arg, 1, MAX_SECONDS, "a number of seconds");
+		break;
+	case 'd':
+		args->duration_s = parse_number(state, arg, 1, MAX_SECONDS, "a number of seconds");
+		break;
+	case OPTION_DIFF:
+		args->diff = true;
+		break;
+	case OPTION_TOP:
+		args->top = parse_number(state, arg, 1, INT32_MAX, "a number of types");
+		break;
+	case OPTION_JSON:
+		args->json = true;
+		break;
+	case 'o':
+		args->path = arg;
+		break;
+	case OPTION_FORCE:
+		args->force = true;
+		break;
+	case ARGP_KEY_ARG:
+		if (args->n_files == 2)
+			argp_error(state, "'%s' is too much", arg);
+		args->files[args->n_files++] = arg;
+		break;
+	case ARGP_KEY_END:
+		finish_arguments(state, args);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* --- the target -------------------------------------------------------------------------------------- */
+
+static int check_allocator(struct subject *subject, struct error *error)
+{
+	enum python_allocator allocator = python__allocator(&subject->python, subject->reader);
+
+	subject->about.is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
+	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
+		return 0;
+	error__set(error, -EOPNOTSUPP, "failed to count process %d: it has no pymalloc in use",
+		   subject->about.pid);
+	error__hint(error, "it was started with PYTHONMALLOC=malloc or the like");
+	return -EOPNOTSUPP;
+}
+
+static int open_subject(struct subject *subject, pid_t pid, struct error *error)
+{
+	int err = target__open(pid, &subject->target, error);
+
+	if (!err)
+		err = memory_reader__open(pid, &subject->reader, error);
+	if (!err)
+		err = python__inspect(subject->target, subject->reader, &subject->python, error);
+	if (!err)
+		err = python__check_started(&subject->python, subject->reader, error);
+	if ((err == -EACCES || err == -EPERM) && !error->hint[0])
+		error__hint(error, "run linger as root, for instance with sudo");
+	subject->about.pid = pid;
+	subject->about.python_version = subject->python.version;
+	return err ? err : check_allocator(subject, error);
+}
+
+static void close_subject(struct subject *subject)
+{
+	python__free(&subject->python);
+	memory_reader__free(subject->reader);
+	target__free(subject->target);
+}
+
+static double clock_s(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1000000 / 1e3;
+}
+
+static double now_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
+}
+
+/* --- reports ----------------------------------------------------------------------------------------- */
+
+static int take(struct subject *subject, struct census **ret_census, struct error *error)
+{
+	double start_s = now_s();
+	struct heap_torn torn;
+	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &torn,
+				    error);
+
+	subject->about.time_s = clock_s(CLOCK_REALTIME);
+	subject->about.elapsed_s = now_s() - start_s;
+	subject->about.torn_pools = err ? 0 : torn.pools;
+	return err;
+}
+
+static int report_types(struct subject *subject, const struct arguments *args, struct error *error)
+{
+	struct census *census;
+	struct output *output;
+	int err = take(subject, &census, error);
+
+	if (err)
+		return err;
+	err = output__open(args->path, args->force, &output, error);
+	if (!err) {
+		FILE *out = output__stream(output);
+
+		err = args->json ? render_census_json(&subject->about, census, out)
+				 : render_census_text(&subject->about, census, args->top, out);
+		err = output__finish(output, err, error);
+	}
+	census__free(census);
+	return err;
+}
+
+static int add_pool(void *context, uint64_t address, const struct pool_header *pool)
+{
+	pool_usage__add(context, address, pool);
+	return 0;
+}
+
+static int report_fragmentation(struct subject *subject, const struct arguments *args, struct error *error)
+{
+	double start_s = now_s();
+	struct pool_usage usage;
+	struct output *output;
+	int err;
+
+	pool_usage__start(&usage, subject->python.runtime.pool_bytes);
+	err = pools__visit(subject->target, subject->reader, usage.pool_bytes, POOLS_LIMIT_NS, add_pool,
+			   &usage);
+	if (err)
+		return error__set(error, err, "failed to read the heap of process %d: %s", args->pid,
+				  err == -ESRCH ? "it has ended" : strerror(-err));
+	pool_usage__finish(&usage);
+	subject->about.time_s = clock_s(CLOCK_REALTIME);
+	subject->about.elapsed_s = now_s() - start_s;
+	err = output__open(args->path, args->force, &output, error);
+	if (err)
+		return err;
+	err = args->json ? render_usage_json(&subject->about, &usage, output__stream(output))
+			 : render_usage_text(&subject->about, &usage, output__stream(output));
+	return output__finish(output, err, error);
+}
+
+/* --- what grows -------------------------------------------------------------------------------------- */
+
+static int report_diff(struct census_rows *before, struct census_rows *after, const struct arguments *args,
+		       struct error *error)
+{
+	struct census_diff diff;
+	struct output *output;
+	int err = census_diff__make(before, after, &diff);
+
+	if (err)
+		return error__set(error, err, "failed to compare: out of memory");
+	err = output__open(args->path, args->force, &output, error);
+	if (!err) {
+		err = render_census_diff(&diff, args->top, output__stream(output));
+		err = output__finish(output, err, error);
+	}
+	census_diff__free(&diff);
+	return err;
+}
+
+static int diff_files(const struct arguments *args, struct error *error)
+{
+	struct census_rows before = {0}, after = {0};
+	int err = census_rows__read(args->files[0], &before, error);
+
+	if (!err)
+		err = census_rows__read(args->files[1], &after, error);
+	if (!err)
+		err = report_diff(&before, &after, args, error);
+	census_rows__free(&before);
+	census_rows__free(&after);
+	return err;
+}
+
+static int take_rows(struct subject *subject, struct census_rows *ret_rows, struct error *error)
+{
+	struct census *census;
+	int err = take(subject, &census, error);
+
+	if (err)
+		return err;
+	err = census_rows__from(census, ret_rows);
+	census__free(census);
+	if (err)
+		return error__set(error, err, "failed to compare: out of memory");
+	ret_rows->time_s = now_s();
+	return 0;
+}
+
+/* False when a signal says that it is enough. */
+static bool wait_until(double then_s, const sigset_t *signals)
+{
+	double left_s = fmax(then_s - now_s(), 0);
+	struct timespec left = {.tv_sec = left_s, .tv_nsec = (left_s - (time_t)left_s) * 1e9};
+
+	return sigtimedwait(signals, NULL, &left) < 0;
+}
+
+static int compare_now(struct subject *subject, struct census_rows *first, const struct arguments *args,
+		       struct error *error)
+{
+	struct census_rows rows = {0};
+	int err = take_rows(subject, &rows, error);
+
+	if (!err)
+		err = report_diff(first, &rows, args, error);
+	census_rows__free(&rows);
+	return err;
+}
+
+static int compare_often(struct subject *subject, struct census_rows *first, const struct arguments *args,
+			 struct error *error)
+{
+	double end_s = args->duration_s ? first->time_s + args->duration_s + TOLERANCE_S : INFINITY;
+	double next_s = first->time_s + args->every_s;
+	sigset_t signals;
+	int err = 0;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	while (!err && next_s <= end_s && wait_until(next_s, &signals)) {
+		err = compare_now(subject, first, args, error);
+		next_s = fmax(next_s + args->every_s, now_s()); /* a large heap may take longer */
+	}
+	return err;
+}
+
+static int watch(struct subject *subject, const struct arguments *args, struct error *error)
+{
+	struct census_rows first = {0};
+	int err = take_rows(subject, &first, error);
+
+	if (err)
+		return err;
+	err = compare_often(subject, &first, args, error);
+	census_rows__free(&first);
+	if (err != -ESRCH)
+		return err;
+	say("process %d has ended", args->pid); /* which is no failure of ours */
+	return 0;
+}
+
+/* --- the command ------------------------------------------------------------------------------------- */
+
+static int report_target(const struct arguments *args, struct error *error)
+{
+	struct subject subject = {};
+	int err = open_subject(&subject, args->pid, error);
+
+	if (!err && args->fragmentation)
+		err = report_fragmentation(&subject, args, error);
+	else if (!err)
+		err = args->every_s ? watch(&subject, args, error) : report_types(&subject, args, error);
+	close_subject(&subject);
+	return err;
+}
+
+int cmd_census(int argc, char **argv)
+{
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "-p PID\n--diff BEFORE.json AFTER.json",
+		.doc = documentation,
+	};
+	struct arguments args = {.top = DEFAULT_TOP};
+	struct error error = {};
+	int err;
+
+	argv[0] = "linger census";
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	libbpf_set_print(NULL);
+	err = args.path ? output__check(args.path, args.force, &error) : 0;
+	if (!err)
+		err = args.diff ? diff_files(&args, &error) : report_target(&args, &error);
+	if (!err)
+		return STATUS_OK;
+	report_error(&error);
+	return error_status(err);
+}

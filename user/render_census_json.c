@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A census for programs; linger.8 describes the fields.
+ */
+#include "render_census.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "render_common.h"
+#include "stats_json.h"
+
+/* Writes the report and lets go of it; NULL: there was no memory for it. */
+static int finish(json_t *report, FILE *out)
+{
+	if (!report)
+		return -ENOMEM;
+	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
+	putc('\n', out);
+	json_decref(report);
+	return render_finish(out);
+}
+
+static json_t *make_target(const struct census_about *about)
+{
+	return json_pack("{si ss sf sf}", "pid", (int)about->pid, "python", about->python_version, "time",
+			 about->time_s, "elapsed_s", about->elapsed_s);
+}
+
+/* --- by type ----------------------------------------------------------------------------------------- */
+
+static json_t *make_sum(struct census_sum sum)
+{
+	return json_pack("{sI sI}", "blocks", (json_int_t)sum.blocks, "block_bytes", (json_int_t)sum.bytes);
+}
+
+static json_t *make_type(const struct census_type *type)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "0x%" PRIx64, type->type.address);
+	return json_pack("{so ss sI sI sI}", "type", type->name ? stats_json__text(type->name) : json_null(),
+			 "address", address, "objects", (json_int_t)type->objects, "block_bytes",
+			 (json_int_t)type->block_bytes, "tracked", (json_int_t)type->tracked);
+}
+
+static json_t *make_types(const struct census *census)
+{
+	json_t *list = json_array();
+	size_t n;
+	const struct census_type *types = census__types(census, &n);
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, make_type(&types[i]));
+	return list;
+}
+
+int render_census_json(const struct census_about *about, const struct census *census, FILE *out)
+{
+	json_t *report =
+		json_pack("{so so so sI}", "target", make_target(about), "types", make_types(census), "total",
+			  make_sum(census__total(census)), "torn_pools", (json_int_t)about->torn_pools);
+
+	for (int rest = 0; rest < CENSUS_RESTS; rest++)
+		json_object_set_new(report, census_rest__name(rest), make_sum(census__rest(census, rest)));
+	return finish(report, out);
+}
+
+/* --- pools, arenas and size classes ------------------------------------------------------------------ */
+
+static json_t *make_classes(const struct pool_usage *usage)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < POOL_SIZE_CLASSES; i++)
+		json_array_append_new(list, json_pack("{si sI sI sI}", "block_bytes",
+						      (int)((i + 1) * POOL_CLASS_BYTES), "pools",
+						      (json_int_t)usage->count.class_pools[i], "used_blocks",
+						      (json_int_t)usage->count.class_blocks[i], "free_blocks",
+						      (json_int_t)pool_usage__free_blocks(usage, i)));
+	return list;
+}
+
+static json_t *make_arenas(const struct pool_usage *usage)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < ARENA_QUARTERS; i++)
+		json_array_append_new(list,
+				      json_pack("{sf sI sI sI}", "used_from", (double)i / ARENA_QUARTERS,
+						"arenas", (json_int_t)usage->quarters[i].arenas,
+						"used_blocks", (json_int_t)usage->quarters[i].blocks,
+						"used_bytes", (json_int_t)usage->quarters[i].used_bytes));
+	return list;
+}
+
+int render_usage_json(const struct census_about *about, const struct pool_usage *usage, FILE *out)
+{
+	struct heap_bytes bytes = pool_usage__bytes(usage);
+
+	return finish(json_pack("{so sI sI so so s{sI sI sI sI sI}}", "target", make_target(about),
+				"pool_bytes", (json_int_t)usage->pool_bytes, "arena_bytes",
+				(json_int_t)pool_usage__arena_bytes(usage), "classes", make_classes(usage),
+				"arenas", make_arenas(usage), "bytes", "arenas", (json_int_t)bytes.arenas,
+				"used", (json_int_t)bytes.used, "free_blocks", (json_int_t)bytes.free_blocks,
+				"unused_pools", (json_int_t)bytes.unused_pools, "overhead",
+				(json_int_t)bytes.overhead),
+		      out);
+}
