@@ -22,6 +22,7 @@ enum thread_library {
 #define GLIBC_BLOCKS 0x510
 #define GLIBC_KEYS_PER_BLOCK 32
 #define GLIBC_MAX_KEYS 1024
+#define GLIBC_THREAD_ID 0x2d0 /* the kernel's id of the thread, an int */
 
 /* musl's holds a pointer to an array of the values. src/internal/pthread_impl.h; unchanged from 1.1.24 on. */
 #define MUSL_VALUES 0x80

@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	 cmd_report},
 	{"census", "what the heap of a running CPython process holds now, by type; fragmentation",
 	 cmd_census},
+	{"stacks", "every thread's Python stack, now", cmd_stacks},
 	{"doctor", "can this kernel, this user and this target be traced?", cmd_doctor},
 };
 
@@ -36,6 +37,7 @@ static void print_help(FILE *out)
 		     "  sudo linger record -o heap.svg -- python3 x.py  a program, from its start\n"
 		     "  linger report --diff before.pb.gz after.pb.gz   what grew between two recordings\n"
 		     "  sudo linger census -p 1234                      what the heap holds now, by type\n"
+		     "  sudo linger stacks -p 1234                      what its threads are doing\n"
 		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");
 }

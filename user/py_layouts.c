@@ -190,18 +190,17 @@ _Static_assert(sizeof(static_layouts) / sizeof(static_layouts[0]) == LAST_STATIC
 
 /*
  * _PyRuntime.gilstate up to 3.11: autoTSSkey._key, the pthread key, which follows the int _is_initialized;
- * and tstate_current. And thread_id in the thread state that it points to.
+ * and tstate_current.
  */
 static const struct {
 	uint16_t auto_tss_key;
 	uint16_t current_tstate;
-	uint16_t thread_id;
 } gilstates[] = {
-	[7 - FIRST_MINOR] = {1508, 1480, 176}, /* 3.7.16 */
-	[8 - FIRST_MINOR] = {1396, 1368, 176}, /* 3.8.18 */
-	[9 - FIRST_MINOR] = {588, 568, 176},   /* 3.9.18 */
-	[10 - FIRST_MINOR] = {588, 568, 176},  /* 3.10.13 */
-	[11 - FIRST_MINOR] = {596, 576, 152},  /* 3.11.7 */
+	[7 - FIRST_MINOR] = {1508, 1480}, /* 3.7.16 */
+	[8 - FIRST_MINOR] = {1396, 1368}, /* 3.8.18 */
+	[9 - FIRST_MINOR] = {588, 568},   /* 3.9.18 */
+	[10 - FIRST_MINOR] = {588, 568},  /* 3.10.13 */
+	[11 - FIRST_MINOR] = {596, 576},  /* 3.11.7 */
 };
 
 /* _PyRuntime._finalizing up to 3.12, a pointer. */
@@ -226,6 +225,91 @@ static const uint16_t type_qualnames[] = {
 	[14 - FIRST_MINOR] = 872, /* as 3.13; tried out by tests/integration/test_census.py */
 };
 
+/* The lists of interpreters and of their threads up to 3.12: these members of struct py_runtime_layout. */
+static const struct py_runtime_layout thread_lists[] = {
+	/* 3.7.16 */
+	[7 - FIRST_MINOR] =
+		{
+			.interpreters = 24,
+			.interp_next = 0,
+			.interp_threads = 8,
+			.interp_gil_locked = PY_NO_FIELD,
+			.interp_gil_holder = PY_NO_FIELD,
+			.tstate_next = 8,
+			.thread_id = 176,
+			.native_thread_id = PY_NO_FIELD,
+			.data_stack = PY_NO_FIELD,
+		},
+	/* 3.8.18 */
+	[8 - FIRST_MINOR] =
+		{
+			.interpreters = 32,
+			.interp_next = 0,
+			.interp_threads = 8,
+			.interp_gil_locked = PY_NO_FIELD,
+			.interp_gil_holder = PY_NO_FIELD,
+			.tstate_next = 8,
+			.thread_id = 176,
+			.native_thread_id = PY_NO_FIELD,
+			.data_stack = PY_NO_FIELD,
+		},
+	/* 3.9.18 */
+	[9 - FIRST_MINOR] =
+		{
+			.interpreters = 32,
+			.interp_next = 0,
+			.interp_threads = 8,
+			.interp_gil_locked = PY_NO_FIELD,
+			.interp_gil_holder = PY_NO_FIELD,
+			.tstate_next = 8,
+			.thread_id = 176,
+			.native_thread_id = PY_NO_FIELD,
+			.data_stack = PY_NO_FIELD,
+		},
+	/* 3.10.13 */
+	[10 - FIRST_MINOR] =
+		{
+			.interpreters = 32,
+			.interp_next = 0,
+			.interp_threads = 8,
+			.interp_gil_locked = PY_NO_FIELD,
+			.interp_gil_holder = PY_NO_FIELD,
+			.tstate_next = 8,
+			.thread_id = 176,
+			.native_thread_id = PY_NO_FIELD,
+			.data_stack = PY_NO_FIELD,
+		},
+	/* 3.11.7 */
+	[11 - FIRST_MINOR] =
+		{
+			.interpreters = 40,
+			.interp_next = 0,
+			.interp_threads = 16,
+			.interp_gil_locked = PY_NO_FIELD,
+			.interp_gil_holder = PY_NO_FIELD,
+			.tstate_next = 8,
+			.thread_id = 152,
+			.native_thread_id = 160,
+			.data_stack = 296,
+		},
+	/* 3.12.1 */
+	[12 - FIRST_MINOR] =
+		{
+			.interpreters = 40,
+			.interp_next = 0,
+			.interp_threads = 72,
+			.interp_gil_locked = 1056,
+			.interp_gil_holder = 1048,
+			.tstate_next = 8,
+			.thread_id = 136,
+			.native_thread_id = 144,
+			.data_stack = 232,
+		},
+};
+
+_Static_assert(sizeof(thread_lists) / sizeof(thread_lists[0]) == LAST_STATIC_MINOR - FIRST_MINOR + 1,
+	       "one row per version");
+
 /* What is read from a _Py_DebugOffsets. */
 enum debug_field {
 	TSTATE_FRAME,
@@ -246,6 +330,17 @@ enum debug_field {
 	BYTES_SIZE,
 	BYTES_DATA,
 	TYPE_DEALLOC,
+	LAYOUT_FIELDS,
+	FINALIZING = LAYOUT_FIELDS,
+	INTERPRETERS,
+	INTERP_NEXT,
+	INTERP_THREADS,
+	INTERP_GIL_LOCKED,
+	INTERP_GIL_HOLDER,
+	TSTATE_NEXT,
+	THREAD_ID,
+	NATIVE_THREAD_ID,
+	DATA_STACK,
 	DEBUG_FIELDS
 };
 
@@ -256,7 +351,7 @@ enum debug_field {
  * (PyTypeObject); _co_firsttraceable comes two words before the instructions (PyCodeObject).
  */
 static const struct {
-	uint16_t target; /* offset in struct py_layout */
+	uint16_t target; /* offset in struct py_layout; from LAYOUT_FIELDS on in struct py_runtime_layout */
 	uint16_t alignment;
 	int16_t distance;
 } debug_fields[DEBUG_FIELDS] = {
@@ -278,52 +373,54 @@ static const struct {
 	[BYTES_SIZE] = {offsetof(struct py_layout, bytes_size), 8, 0},
 	[BYTES_DATA] = {offsetof(struct py_layout, bytes_data), 1, 0},
 	[TYPE_DEALLOC] = {offsetof(struct py_layout, type_dealloc), 8, 24},
+	[FINALIZING] = {offsetof(struct py_runtime_layout, finalizing), 8, 0},
+	[INTERPRETERS] = {offsetof(struct py_runtime_layout, interpreters), 8, 0},
+	[INTERP_NEXT] = {offsetof(struct py_runtime_layout, interp_next), 8, 0},
+	[INTERP_THREADS] = {offsetof(struct py_runtime_layout, interp_threads), 8, 0},
+	[INTERP_GIL_LOCKED] = {offsetof(struct py_runtime_layout, interp_gil_locked), 4, 0},
+	[INTERP_GIL_HOLDER] = {offsetof(struct py_runtime_layout, interp_gil_holder), 8, 0},
+	[TSTATE_NEXT] = {offsetof(struct py_runtime_layout, tstate_next), 8, 0},
+	[THREAD_ID] = {offsetof(struct py_runtime_layout, thread_id), 8, 0},
+	[NATIVE_THREAD_ID] = {offsetof(struct py_runtime_layout, native_thread_id), 8, 0},
+	[DATA_STACK] = {offsetof(struct py_runtime_layout, data_stack), 8, 0},
 };
 
 static const uint16_t debug_positions[][DEBUG_FIELDS] = {
 	/* 3.13: positions in _Py_DebugOffsets (584 bytes) */
 	[13 - FIRST_DEBUG_MINOR] =
 		{
-			[TSTATE_FRAME] = 184,
-			[FRAME_CODE] = 240,
-			[FRAME_PREVIOUS] = 232,
-			[FRAME_INSTR] = 248,
-			[FRAME_OWNER] = 264,
-			[CODE_FIRST_LINE] = 312,
-			[CODE_NAME] = 296,
-			[CODE_FILENAME] = 280,
-			[CODE_LINE_TABLE] = 304,
-			[CODE_FIRST_TRACEABLE] = 344,
-			[CODE_INSTRS] = 344,
-			[UNICODE_LENGTH] = 552,
-			[UNICODE_STATE] = 544,
-			[UNICODE_ASCII] = 560,
-			[UNICODE_COMPACT] = 560,
-			[BYTES_SIZE] = 520,
-			[BYTES_DATA] = 528,
-			[TYPE_DEALLOC] = 376,
+			[TSTATE_FRAME] = 184,      [FRAME_CODE] = 240,
+			[FRAME_PREVIOUS] = 232,    [FRAME_INSTR] = 248,
+			[FRAME_OWNER] = 264,       [CODE_FIRST_LINE] = 312,
+			[CODE_NAME] = 296,         [CODE_FILENAME] = 280,
+			[CODE_LINE_TABLE] = 304,   [CODE_FIRST_TRACEABLE] = 344,
+			[CODE_INSTRS] = 344,       [UNICODE_LENGTH] = 552,
+			[UNICODE_STATE] = 544,     [UNICODE_ASCII] = 560,
+			[UNICODE_COMPACT] = 560,   [BYTES_SIZE] = 520,
+			[BYTES_DATA] = 528,        [TYPE_DEALLOC] = 376,
+			[FINALIZING] = 32,         [INTERPRETERS] = 40,
+			[INTERP_NEXT] = 64,        [INTERP_THREADS] = 72,
+			[INTERP_GIL_LOCKED] = 136, [INTERP_GIL_HOLDER] = 144,
+			[TSTATE_NEXT] = 168,       [THREAD_ID] = 192,
+			[NATIVE_THREAD_ID] = 200,  [DATA_STACK] = 208,
 		},
 	/* 3.14: positions in _Py_DebugOffsets (760 bytes) */
 	[14 - FIRST_DEBUG_MINOR] =
 		{
-			[TSTATE_FRAME] = 208,
-			[FRAME_CODE] = 264,
-			[FRAME_PREVIOUS] = 256,
-			[FRAME_INSTR] = 272,
-			[FRAME_OWNER] = 288,
-			[CODE_FIRST_LINE] = 352,
-			[CODE_NAME] = 336,
-			[CODE_FILENAME] = 320,
-			[CODE_LINE_TABLE] = 344,
-			[CODE_FIRST_TRACEABLE] = 384,
-			[CODE_INSTRS] = 384,
-			[UNICODE_LENGTH] = 632,
-			[UNICODE_STATE] = 624,
-			[UNICODE_ASCII] = 640,
-			[UNICODE_COMPACT] = 640,
-			[BYTES_SIZE] = 600,
-			[BYTES_DATA] = 608,
-			[TYPE_DEALLOC] = 424,
+			[TSTATE_FRAME] = 208,      [FRAME_CODE] = 264,
+			[FRAME_PREVIOUS] = 256,    [FRAME_INSTR] = 272,
+			[FRAME_OWNER] = 288,       [CODE_FIRST_LINE] = 352,
+			[CODE_NAME] = 336,         [CODE_FILENAME] = 320,
+			[CODE_LINE_TABLE] = 344,   [CODE_FIRST_TRACEABLE] = 384,
+			[CODE_INSTRS] = 384,       [UNICODE_LENGTH] = 632,
+			[UNICODE_STATE] = 624,     [UNICODE_ASCII] = 640,
+			[UNICODE_COMPACT] = 640,   [BYTES_SIZE] = 600,
+			[BYTES_DATA] = 608,        [TYPE_DEALLOC] = 424,
+			[FINALIZING] = 32,         [INTERPRETERS] = 40,
+			[INTERP_NEXT] = 64,        [INTERP_THREADS] = 72,
+			[INTERP_GIL_LOCKED] = 144, [INTERP_GIL_HOLDER] = 152,
+			[TSTATE_NEXT] = 192,       [THREAD_ID] = 216,
+			[NATIVE_THREAD_ID] = 224,  [DATA_STACK] = 232,
 		},
 };
 
@@ -360,10 +457,11 @@ _Static_assert(sizeof(beyond_debug) / sizeof(beyond_debug[0]) == LAST_MINOR - FI
 
 /* The head of _Py_DebugOffsets, the same in every version. */
 static const uint8_t debug_cookie[8] = {'x', 'd', 'e', 'b', 'u', 'g', 'p', 'y'};
-enum { VERSION_POSITION = 8, FREE_THREADED_POSITION = 16, FINALIZING_POSITION = 32, DEBUG_HEAD_BYTES = 40 };
+enum { VERSION_POSITION = 8, FREE_THREADED_POSITION = 16, DEBUG_HEAD_BYTES = 24 };
 
-/* A generous bound: the offsets of 3.13 and 3.14 that are read are all below 1024. */
-enum { OFFSET_BOUND = 4096 };
+/* Generous bounds: of the offsets of 3.13 and 3.14 that are read those of the layout are below 1024, the
+ * others below 8192. */
+enum { LAYOUT_BOUND = 4096, RUNTIME_BOUND = 32768 };
 
 /* PY_VERSION_HEX has the release level in bits 4-7; the alphas and betas (0xa, 0xb) had other positions. */
 enum { RELEASE_CANDIDATE = 0xc };
@@ -389,89 +487,75 @@ static int check_debug_head(int minor, const uint8_t *bytes, size_t len)
 }
 
 static int read_debug_field(enum debug_field field, uint16_t position, const uint8_t *bytes, size_t len,
-			    struct py_layout *layout)
+			    struct py_layout *layout, struct py_runtime_layout *runtime)
 {
-	uint64_t stored;
+	uint8_t *to = field < LAYOUT_FIELDS ? (uint8_t *)layout : (uint8_t *)runtime;
+	uint64_t stored, bound = field < LAYOUT_FIELDS ? LAYOUT_BOUND : RUNTIME_BOUND;
 	uint16_t offset;
 
 	if (position + sizeof(stored) > len)
 		return -EINVAL;
 	stored = read_u64(bytes, position);
-	if (stored >= OFFSET_BOUND || stored % debug_fields[field].alignment ||
+	if (stored >= bound || stored % debug_fields[field].alignment ||
 	    (int64_t)stored + debug_fields[field].distance < 0)
 		return -EINVAL;
 	offset = (uint16_t)(stored + debug_fields[field].distance);
-	memcpy((uint8_t *)layout + debug_fields[field].target, &offset, sizeof(offset));
+	memcpy(to + debug_fields[field].target, &offset, sizeof(offset));
 	return 0;
 }
 
-static int debug_layout(int minor, const uint8_t *bytes, size_t len, struct py_layout *ret_layout)
+static int read_debug_offsets(int minor, const uint8_t *bytes, size_t len, struct py_layout *layout,
+			      struct py_runtime_layout *runtime)
 {
-	struct py_layout layout = beyond_debug[minor - FIRST_DEBUG_MINOR];
 	const uint16_t *positions = debug_positions[minor - FIRST_DEBUG_MINOR];
-	int err;
+	int err = check_debug_head(minor, bytes, len);
 
-	err = check_debug_head(minor, bytes, len);
+	*layout = beyond_debug[minor - FIRST_DEBUG_MINOR];
+	*runtime = (struct py_runtime_layout){.auto_tss_key = PY_NO_FIELD, .current_tstate = PY_NO_FIELD};
 	for (int field = 0; field < DEBUG_FIELDS && !err; field++)
-		err = read_debug_field(field, positions[field], bytes, len, &layout);
-	if (err)
-		return err;
-	*ret_layout = layout;
-	return 0;
+		err = read_debug_field(field, positions[field], bytes, len, layout, runtime);
+	return err;
 }
 
-static int read_finalizing(int minor, const uint8_t *bytes, uint16_t *ret_offset)
-{
-	uint64_t offset;
-
-	if (minor <= LAST_STATIC_MINOR) {
-		*ret_offset = finalizings[minor - FIRST_MINOR];
-		return 0;
-	}
-	offset = read_u64(bytes, FINALIZING_POSITION);
-	if (offset >= OFFSET_BOUND || offset % sizeof(uint64_t))
-		return -EINVAL;
-	*ret_offset = (uint16_t)offset;
-	return 0;
-}
-
-/* pymalloc's sizes: Objects/obmalloc.c (POOL_BITS, ALIGNMENT); they are in no header before 3.12. */
-static struct py_runtime_layout runtime_layout(int minor)
+static void take_static(int minor, struct py_layout *layout, struct py_runtime_layout *runtime)
 {
 	size_t i = (size_t)(minor - FIRST_MINOR);
 	bool has_gilstate = i < sizeof(gilstates) / sizeof(gilstates[0]);
 
-	return (struct py_runtime_layout){
-		.auto_tss_key = has_gilstate ? gilstates[i].auto_tss_key : PY_NO_FIELD,
-		.current_tstate = has_gilstate ? gilstates[i].current_tstate : PY_NO_FIELD,
-		.thread_id = has_gilstate ? gilstates[i].thread_id : PY_NO_FIELD,
-		.pool_bytes = minor <= 9 ? 4096 : 16384,
-		.alignment = 16,
-		.gc_head_bytes = minor <= 7 ? 32 : 16,
-		.type_qualname = type_qualnames[i],
-		.dict_keys_index = minor <= 10 ? 40 : 32,
-	};
+	*layout = static_layouts[i];
+	*runtime = thread_lists[i];
+	runtime->finalizing = finalizings[i];
+	runtime->auto_tss_key = has_gilstate ? gilstates[i].auto_tss_key : PY_NO_FIELD;
+	runtime->current_tstate = has_gilstate ? gilstates[i].current_tstate : PY_NO_FIELD;
+}
+
+/* pymalloc's sizes: Objects/obmalloc.c (POOL_BITS, ALIGNMENT); they are in no header before 3.12. */
+static void add_memory_layout(int minor, struct py_runtime_layout *runtime)
+{
+	runtime->pool_bytes = minor <= 9 ? 4096 : 16384;
+	runtime->alignment = 16;
+	runtime->gc_head_bytes = minor <= 7 ? 32 : 16;
+	runtime->type_qualname = type_qualnames[minor - FIRST_MINOR];
+	runtime->dict_keys_index = minor <= 10 ? 40 : 32;
 }
 
 int py_layouts__get(int minor, const uint8_t *debug_offsets, size_t debug_offsets_len,
 		    struct py_layout *ret_layout, struct py_runtime_layout *ret_runtime)
 {
+	struct py_runtime_layout runtime;
 	struct py_layout layout;
-	uint16_t finalizing;
 	int err = 0;
 
 	if (minor < FIRST_MINOR || minor > LAST_MINOR)
 		return -ENOENT;
 	if (minor <= LAST_STATIC_MINOR)
-		layout = static_layouts[minor - FIRST_MINOR];
+		take_static(minor, &layout, &runtime);
 	else
-		err = debug_layout(minor, debug_offsets, debug_offsets_len, &layout);
-	if (!err)
-		err = read_finalizing(minor, debug_offsets, &finalizing);
+		err = read_debug_offsets(minor, debug_offsets, debug_offsets_len, &layout, &runtime);
 	if (err)
 		return err;
+	add_memory_layout(minor, &runtime);
 	*ret_layout = layout;
-	*ret_runtime = runtime_layout(minor);
-	ret_runtime->finalizing = finalizing;
+	*ret_runtime = runtime;
 	return 0;
 }

@@ -14,10 +14,22 @@ struct py_runtime_layout {
 	uint16_t auto_tss_key; /* _PyRuntime: pthread key of the thread state (3.7-3.11); PY_NO_FIELD later */
 	uint16_t current_tstate; /* _PyRuntime: the thread state that holds the GIL (3.7-3.11); PY_NO_FIELD
 				    later */
-	uint16_t thread_id;  /* PyThreadState: pthread_self() of its thread (3.7-3.11); PY_NO_FIELD later */
-	uint16_t finalizing; /* _PyRuntime: not NULL once the interpreter takes itself down */
-	uint16_t pool_bytes; /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
-	uint16_t alignment;  /* step of the size classes: 16 */
+	uint16_t finalizing;     /* _PyRuntime: not NULL once the interpreter takes itself down */
+	/* The lists of interpreters and of their threads: */
+	uint16_t interpreters;      /* _PyRuntime: the first PyInterpreterState */
+	uint16_t interp_next;       /* PyInterpreterState: the next one */
+	uint16_t interp_threads;    /* PyInterpreterState: its first PyThreadState */
+	uint16_t interp_gil_locked; /* PyInterpreterState: int, whether its GIL is held; PY_NO_FIELD up
+				       to 3.11 */
+	uint16_t interp_gil_holder; /* PyInterpreterState: the thread state that held it last; the same */
+	uint16_t tstate_next;       /* PyThreadState: the next one */
+	uint16_t thread_id;         /* PyThreadState: pthread_self() of its thread */
+	uint16_t native_thread_id;  /* PyThreadState: the kernel's id of its thread; PY_NO_FIELD up to 3.10 */
+	uint16_t data_stack; /* PyThreadState: the newest chunk of what its frames lie in; PY_NO_FIELD up
+				to 3.10 */
+	/* Memory: */
+	uint16_t pool_bytes;    /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
+	uint16_t alignment;     /* step of the size classes: 16 */
 	uint16_t gc_head_bytes; /* what the collector keeps in front of an object: 32 in 3.7, 16 later */
 	uint16_t type_qualname; /* PyHeapTypeObject: str */
 	uint16_t

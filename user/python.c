@@ -336,6 +336,7 @@ static int inspect_code(struct python *python, struct python_code *code, struct 
 	if (err)
 		return err;
 	python->finalizing = python->bias + runtime + python->runtime.finalizing;
+	python->interpreters = python->bias + runtime + python->runtime.interpreters;
 	if (python->runtime.current_tstate != PY_NO_FIELD)
 		python->current_tstate = python->bias + runtime + python->runtime.current_tstate;
 	python->code_dealloc = find_code_dealloc(python);

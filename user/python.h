@@ -33,7 +33,8 @@ struct python {
 	int minor;
 	struct py_layout layout;
 	struct py_runtime_layout runtime;
-	uint64_t finalizing; /* run-time address of what is not 0 once it takes itself down */
+	uint64_t finalizing;   /* run-time address of what is not 0 once it takes itself down */
+	uint64_t interpreters; /* run-time address of the pointer to the first interpreter's state */
 	enum thread_library thread_library;
 	uint64_t thread_key;     /* run-time address of the struct py_tss of the thread states */
 	uint64_t current_tstate; /* run-time address of the pointer to the GIL holder's thread state; 0: not

@@ -16,6 +16,12 @@ json_t *stats_json__text(const char *text)
 	return json;
 }
 
+json_t *stats_json__frame(const struct profile_frame *frame)
+{
+	return json_pack("{so so si}", "function", stats_json__text(frame->function), "file",
+			 stats_json__text(frame->file ?: ""), "line", frame->line);
+}
+
 static json_t *make_dropped(const struct linger_counters *c)
 {
 	json_t *dropped = json_object();
@@ -110,13 +116,8 @@ static json_t *make_frames(const struct profile_sample *sample)
 	bool has_group = profile_sample__group(sample) != PROFILE_NO_GROUP;
 	json_t *frames = json_array();
 
-	for (size_t i = has_group; i < sample->n_frames; i++) {
-		const struct profile_frame *frame = sample->frames[i];
-
-		json_array_append_new(
-			frames, json_pack("{so so si}", "function", stats_json__text(frame->function), "file",
-					  stats_json__text(frame->file ?: ""), "line", frame->line));
-	}
+	for (size_t i = has_group; i < sample->n_frames; i++)
+		json_array_append_new(frames, stats_json__frame(sample->frames[i]));
 	return frames;
 }
 

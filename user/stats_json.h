@@ -14,4 +14,7 @@ int stats_json__write(const struct recorder_summary *summary, const struct profi
 /* A path or name of the target: JSON has to be UTF-8, paths need not be. NULL when out of memory. */
 json_t *stats_json__text(const char *text);
 
+/* A frame: function, file, line. */
+json_t *stats_json__frame(const struct profile_frame *frame);
+
 #endif /* LINGER_STATS_JSON_H */

@@ -26,6 +26,7 @@ LINGER = TESTS.parent / "build" / "linger"
 RECORDING = "linger: recording"
 TIMEOUT_S = 60
 POLL_S = 0.01
+NEVER_A_PID = 4194305  # above the kernel's highest pid_max
 
 # --value, and the field of --stats that says the same.
 BOOKS = {"inuse_space": "live_bytes", "inuse_objects": "live_blocks", "alloc_space": "alloc_bytes",

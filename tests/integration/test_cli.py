@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from interpreters import all_interpreters, clean_environment
-from linger import (LINGER, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger, running,
+from linger import (LINGER, NEVER_A_PID, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger, running,
                     wait_until)
-
-NEVER_A_PID = 4194305  # above the kernel's highest pid_max
 
 
 def check_refusal(run, *words):
@@ -89,7 +87,7 @@ def test_a_profile_on_demand_needs_a_file(target):
 
 # --- help and usage -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("doctor", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("stacks", "--help"), ("doctor", "--help")])
 def test_help(arguments):
     run = run_linger(*arguments)
     assert run.returncode == 0 and "Usage" in run.stdout and run.stderr == ""

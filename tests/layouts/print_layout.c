@@ -19,6 +19,7 @@
 #include <internal/pycore_frame.h>
 #endif
 #if PY_VERSION_HEX >= 0x03090000
+#include <internal/pycore_interp.h>
 #include <internal/pycore_runtime.h>
 #elif PY_VERSION_HEX >= 0x03080000
 #include <internal/pycore_pystate.h>
@@ -179,17 +180,57 @@ static void show_debug_positions(void)
 	SHOW_POSITION("BYTES_SIZE", bytes_object.ob_size);
 	SHOW_POSITION("BYTES_DATA", bytes_object.ob_sval);
 	SHOW_POSITION("TYPE_DEALLOC", type_object.tp_name);
+	SHOW_POSITION("FINALIZING", runtime_state.finalizing);
+	SHOW_POSITION("INTERPRETERS", runtime_state.interpreters_head);
+	SHOW_POSITION("INTERP_NEXT", interpreter_state.next);
+	SHOW_POSITION("INTERP_THREADS", interpreter_state.threads_head);
+	SHOW_POSITION("INTERP_GIL_LOCKED", interpreter_state.gil_runtime_state_locked);
+	SHOW_POSITION("INTERP_GIL_HOLDER", interpreter_state.gil_runtime_state_holder);
+	SHOW_POSITION("TSTATE_NEXT", thread_state.next);
+	SHOW_POSITION("THREAD_ID", thread_state.thread_id);
+	SHOW_POSITION("NATIVE_THREAD_ID", thread_state.native_thread_id);
+	SHOW_POSITION("DATA_STACK", thread_state.datastack_chunk);
 	printf("\t},\n");
 }
 #endif
+
+/* The members of a version's thread_lists; from 3.13 _Py_DebugOffsets has them. */
+static void show_thread_lists(void)
+{
+#if PY_VERSION_HEX < 0x030d0000
+	printf("\t/* 3.%d: thread_lists */\n\t[%d] = {\n", PY_MINOR_VERSION, PY_MINOR_VERSION);
+	SHOW("interpreters", offsetof(_PyRuntimeState, interpreters.head));
+	SHOW("interp_next", offsetof(PyInterpreterState, next));
+#if PY_VERSION_HEX >= 0x030b0000
+	SHOW("interp_threads", offsetof(PyInterpreterState, threads.head));
+#else
+	SHOW("interp_threads", offsetof(PyInterpreterState, tstate_head));
+#endif
+#if PY_VERSION_HEX >= 0x030c0000
+	SHOW("interp_gil_locked", offsetof(PyInterpreterState, _gil.locked));
+	SHOW("interp_gil_holder", offsetof(PyInterpreterState, _gil.last_holder));
+#else
+	SHOW_WORD("interp_gil_locked", "PY_NO_FIELD");
+	SHOW_WORD("interp_gil_holder", "PY_NO_FIELD");
+#endif
+	SHOW("tstate_next", offsetof(PyThreadState, next));
+	SHOW("thread_id", offsetof(PyThreadState, thread_id));
+#if PY_VERSION_HEX >= 0x030b0000
+	SHOW("native_thread_id", offsetof(PyThreadState, native_thread_id));
+	SHOW("data_stack", offsetof(PyThreadState, datastack_chunk));
+#else
+	SHOW_WORD("native_thread_id", "PY_NO_FIELD");
+	SHOW_WORD("data_stack", "PY_NO_FIELD");
+#endif
+	printf("\t},\n");
+#endif
+}
 
 static void show_runtime(void)
 {
 	printf("\t/* 3.%d: ht_qualname */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
 	       offsetof(PyHeapTypeObject, ht_qualname));
-#if PY_VERSION_HEX >= 0x030d0000
-	_Static_assert(offsetof(struct _Py_DebugOffsets, runtime_state.finalizing) == 32, "");
-#else
+#if PY_VERSION_HEX < 0x030d0000
 	printf("\t/* 3.%d: _PyRuntime._finalizing */\n\t[%d] = %zu,\n", PY_MINOR_VERSION, PY_MINOR_VERSION,
 #if PY_VERSION_HEX >= 0x03090000
 	       offsetof(_PyRuntimeState, _finalizing));
@@ -215,6 +256,7 @@ int main(void)
 	show_builtin_types();
 	printf("\t},\n");
 	show_runtime();
+	show_thread_lists();
 #if PY_VERSION_HEX >= 0x030d0000
 	show_debug_positions();
 #endif

@@ -109,7 +109,46 @@ def check_thread_key(layout):
     get.restype = ctypes.c_void_p
     assert get(ctypes.c_uint32(key)) == thread_state()
     assert read(address_of_runtime() + layout["current_tstate"]) == thread_state()
-    assert read(thread_state() + layout["thread_id"]) == threading.get_ident()
+
+
+def interpreters(layout):
+    found = read(address_of_runtime() + layout["interpreters"])
+    while found:
+        yield found
+        found = read(found + layout["interp_next"])
+
+
+def thread_states(layout, interpreter):
+    found = read(interpreter + layout["interp_threads"])
+    while found:
+        yield found
+        found = read(found + layout["tstate_next"])
+
+
+def check_threads(layout):
+    """This thread and another, which waits."""
+    barrier, ids = threading.Barrier(2), {}
+
+    def wait():
+        ids[threading.get_ident()] = sys.version_info >= (3, 8) and threading.get_native_id()
+        barrier.wait()
+        barrier.wait()
+
+    other = threading.Thread(target=wait)
+    other.start()
+    barrier.wait()
+    ids[threading.get_ident()] = sys.version_info >= (3, 8) and threading.get_native_id()
+    (interpreter,) = interpreters(layout)
+    states = list(thread_states(layout, interpreter))
+    assert {read(state + layout["thread_id"]) for state in states} == set(ids)
+    assert thread_state() in states
+    if layout["native_thread_id"] != NO_FIELD:
+        assert {read(state + layout["native_thread_id"]) for state in states} == set(ids.values())
+    if layout["interp_gil_locked"] != NO_FIELD:
+        assert read(interpreter + layout["interp_gil_locked"], ctypes.c_int32) == 1
+        assert read(interpreter + layout["interp_gil_holder"]) == thread_state()
+    barrier.wait()
+    other.join()
 
 
 def check_alignment(layout):
@@ -141,6 +180,7 @@ def main(words):
     check_text(layout)
     check_dealloc(layout)
     check_thread_key(layout)
+    check_threads(layout)
     check_alignment(layout)
     check_gc_head(layout)
     check_qualname(layout)

@@ -40,7 +40,15 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(runtime, auto_tss_key);
 	SHOW(runtime, current_tstate);
 	SHOW(runtime, finalizing);
+	SHOW(runtime, interpreters);
+	SHOW(runtime, interp_next);
+	SHOW(runtime, interp_threads);
+	SHOW(runtime, interp_gil_locked);
+	SHOW(runtime, interp_gil_holder);
+	SHOW(runtime, tstate_next);
 	SHOW(runtime, thread_id);
+	SHOW(runtime, native_thread_id);
+	SHOW(runtime, data_stack);
 	SHOW(runtime, alignment);
 	SHOW(runtime, gc_head_bytes);
 	SHOW(runtime, type_qualname);

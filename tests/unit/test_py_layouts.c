@@ -83,6 +83,7 @@ static int get(int minor, const uint64_t *words, size_t len, struct py_layout *l
 	free(bytes);
 	if (!err) {
 		assert_int_equal(runtime.auto_tss_key, PY_NO_FIELD);
+		assert_int_equal(runtime.current_tstate, PY_NO_FIELD);
 		assert_int_equal(runtime.pool_bytes, 16384);
 		assert_int_equal(runtime.alignment, 16);
 	}
@@ -93,6 +94,7 @@ static void test_static_versions(void **state)
 {
 	static const uint16_t auto_tss_keys[] = {1508, 1396, 588, 588, 596, PY_NO_FIELD};
 	static const uint16_t finalizings[] = {8, 16, 16, 16, 24, 24};
+	static const uint16_t interpreters[] = {24, 32, 32, 32, 40, 40};
 	static const uint16_t current_tstates[] = {1480, 1368, 568, 568, 576, PY_NO_FIELD};
 
 	for (int minor = 7; minor <= 12; minor++) {
@@ -103,7 +105,17 @@ static void test_static_versions(void **state)
 		assert_int_equal(runtime.auto_tss_key, auto_tss_keys[minor - 7]);
 		assert_int_equal(runtime.current_tstate, current_tstates[minor - 7]);
 		assert_int_equal(runtime.finalizing, finalizings[minor - 7]);
-		assert_int_equal(runtime.thread_id, minor <= 10 ? 176 : minor == 11 ? 152 : PY_NO_FIELD);
+		assert_int_equal(runtime.interpreters, interpreters[minor - 7]);
+		assert_int_equal(runtime.interp_next, 0);
+		assert_int_equal(runtime.interp_threads, minor <= 10 ? 8 : minor == 11 ? 16 : 72);
+		assert_int_equal(runtime.interp_gil_locked, minor <= 11 ? PY_NO_FIELD : 1056);
+		assert_int_equal(runtime.interp_gil_holder, minor <= 11 ? PY_NO_FIELD : 1048);
+		assert_int_equal(runtime.data_stack, minor <= 10 ? PY_NO_FIELD : minor == 11 ? 296 : 232);
+		assert_int_equal(runtime.tstate_next, 8);
+		assert_int_equal(runtime.thread_id, minor <= 10 ? 176 : minor == 11 ? 152 : 136);
+		assert_int_equal(runtime.native_thread_id, minor <= 10   ? PY_NO_FIELD
+							   : minor == 11 ? 160
+									 : 144);
 		assert_int_equal(runtime.pool_bytes, minor <= 9 ? 4096 : 16384);
 		assert_int_equal(runtime.alignment, 16);
 		assert_int_equal(layout.tstate_frame, minor <= 10 ? 24 : 56);
@@ -161,6 +173,31 @@ static void expect_head(int minor, uint64_t cookie, uint64_t version, uint64_t f
 	assert_int_equal(get(minor, words, sizeof(words), &layout), expected);
 }
 
+static void test_debug_thread_lists(void **state)
+{
+	struct py_runtime_layout runtime;
+	struct py_layout layout;
+
+	assert_int_equal(
+		py_layouts__get(13, (const uint8_t *)debian_313, sizeof(debian_313), &layout, &runtime), 0);
+	assert_int_equal(runtime.interpreters, 632);
+	assert_int_equal(runtime.interp_next, 7264);
+	assert_int_equal(runtime.interp_threads, 7344);
+	assert_int_equal(runtime.interp_gil_locked, 7768);
+	assert_int_equal(runtime.interp_gil_holder, 7760);
+	assert_int_equal(
+		py_layouts__get(14, (const uint8_t *)debian_314, sizeof(debian_314), &layout, &runtime), 0);
+	assert_int_equal(runtime.interpreters, 808);
+	assert_int_equal(runtime.interp_next, 7272);
+	assert_int_equal(runtime.interp_threads, 7344);
+	assert_int_equal(runtime.interp_gil_locked, 7800);
+	assert_int_equal(runtime.interp_gil_holder, 7792);
+	assert_int_equal(runtime.tstate_next, 8);
+	assert_int_equal(runtime.thread_id, 152);
+	assert_int_equal(runtime.native_thread_id, 160);
+	assert_int_equal(runtime.data_stack, 232);
+}
+
 static void test_head(void **state)
 {
 	expect_head(13, COOKIE_VALUE, 0x30d02f0, 0, 0);
@@ -207,7 +244,7 @@ static int expect_refused_or_unused(int minor, const uint64_t *words, size_t len
 
 static void check_hostile_words(int minor, const uint64_t *real, size_t count)
 {
-	static const uint64_t hostile[] = {4096,      0xffff, 0x10008, UINT64_C(1) << 32, UINT64_C(1) << 63,
+	static const uint64_t hostile[] = {0x8000,    0xffff, 0x10008, UINT64_C(1) << 32, UINT64_C(1) << 63,
 					   UINT64_MAX};
 	uint64_t words[WORDS_314];
 	struct py_layout good;
@@ -221,8 +258,8 @@ static void check_hostile_words(int minor, const uint64_t *real, size_t count)
 			words[word] = hostile[i];
 			refused += expect_refused_or_unused(minor, words, count * 8, &good) != 0;
 		}
-		/* 18 fields, two of which come from the same word. */
-		assert_int_equal(refused, 17);
+		/* 28 fields, twice two of which come from the same word. */
+		assert_int_equal(refused, 26);
 	}
 }
 
@@ -244,15 +281,19 @@ static void test_misaligned(void **state)
 		refused += get(13, words, sizeof(words), &layout) == -EINVAL;
 	}
 	/* All but the owner, which is a byte, and the characters of a bytes object. */
-	assert_int_equal(refused, 15);
+	assert_int_equal(refused, 24);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_static_versions),    cmocka_unit_test(test_unknown_versions),
-		cmocka_unit_test(test_real_debug_offsets), cmocka_unit_test(test_head),
-		cmocka_unit_test(test_truncated),          cmocka_unit_test(test_hostile_words),
+		cmocka_unit_test(test_static_versions),
+		cmocka_unit_test(test_unknown_versions),
+		cmocka_unit_test(test_real_debug_offsets),
+		cmocka_unit_test(test_debug_thread_lists),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_hostile_words),
 		cmocka_unit_test(test_misaligned),
 	};
 

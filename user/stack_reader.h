@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_STACK_READER_H
+#define LINGER_STACK_READER_H
+
+#include <stdint.h>
+
+#include <linux/types.h>
+
+#include "memory_reader.h"
+#include "python.h"
+#include "stack_image.h"
+
+/* Reads the Python stacks of a target's threads while they run. */
+struct stack_reader;
+
+/* What is passed in has to outlive the reader. NULL when memory is short. */
+struct stack_reader *stack_reader__new(struct memory_reader *reader, const struct python *python);
+void stack_reader__free(struct stack_reader *reader);
+
+/*
+ * The stack of the thread with this PyThreadState, as it was at one moment. 0; -EAGAIN: the thread was too
+ * fast, and ret_stack has only the outer frames in which it has not moved; -ESRCH, -ENOMEM.
+ */
+int stack_reader__read(struct stack_reader *reader, uint64_t thread_state, struct python_stack *ret_stack);
+
+#endif /* LINGER_STACK_READER_H */
