@@ -84,6 +84,18 @@ static bool announce_allocator(const struct recorder *recorder, const struct arg
 	return true;
 }
 
+/* At once: whoever records may be able to do something about it. */
+static bool announce_failure(const struct recorder *recorder)
+{
+	const struct error *failure = recorder__window_failure(recorder);
+
+	if (failure)
+		say("a window failed: %s", failure->message);
+	if (failure && failure->hint[0])
+		say_hint("%s", failure->hint);
+	return failure;
+}
+
 struct status {
 	uint64_t last_events;
 	double last_s; /* of the recording */
@@ -337,7 +349,7 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : NEVER;
 	struct interim interim = {.next_s = args->every_s ? seconds_now() + args->every_s : NEVER};
 	bool interactive = isatty(STDERR_FILENO) && !launch; /* the terminal is the command's own */
-	bool allocator_told = false;
+	bool allocator_told = false, failure_told = false;
 	struct status status = {};
 
 	for (;;) {
@@ -349,6 +361,7 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 		int wait_ms = recorder__wait_ms(recorder);
 
 		allocator_told = allocator_told || announce_allocator(recorder, args);
+		failure_told = failure_told || announce_failure(recorder);
 		if (left_ms <= 0 || poll(fds, 2, left_ms < wait_ms ? (int)left_ms + 1 : wait_ms) < 0)
 			break;
 		if (launch)

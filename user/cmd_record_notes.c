@@ -61,6 +61,9 @@ static void add_sampling_notes(struct profile *profile, const struct recorder_su
 		add_note(profile,
 			 "raw: blocks that outlived their window of milliseconds; whether they live on is "
 			 "not known");
+	if (s->failed_windows)
+		add_note(profile, "sampled: %" PRIu64 " windows failed, the last: %s", s->failed_windows,
+			 s->sampling_error->message);
 	if (!s->estimate || !(s->domains >> LINGER_DOMAIN_OBJECT & 1))
 		return;
 	add_note(profile,
@@ -137,11 +140,9 @@ void record__say_losses(const struct recorder_summary *s)
 {
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		say_domain_losses(linger_domain__name(domain), &s->totals[domain].counters);
-	if (s->sampling_error) {
-		say("no windows any more: %s", s->sampling_error->message);
-		if (s->sampling_error->hint[0])
-			say_hint("%s", s->sampling_error->hint);
-	}
+	if (s->failed_windows)
+		say("%" PRIu64 " windows failed, the last: %s", s->failed_windows,
+		    s->sampling_error->message);
 	if (s->forks)
 		say("the process forked %u %s; its children are not recorded, but were slowed by the same "
 		    "probes",

@@ -39,6 +39,7 @@ struct recorder {
 	struct sampler *sampler;  /* sampled mode */
 	struct sampling_options sampling;
 	struct error sampling_error, raw_error;
+	uint64_t failed_windows;
 	uint64_t housekeeping_ns; /* when it is due */
 	uint64_t started_ns, stopped_ns;
 	double attach_ms, detach_ms;
@@ -311,11 +312,27 @@ static void keep_house(struct recorder *recorder, uint64_t now)
 	recorder->housekeeping_ns = now + HOUSEKEEPING_NS;
 }
 
-/* A window that cannot be opened is the last: what was sampled so far is worth keeping. */
 static bool can_sample(const struct recorder *recorder)
 {
-	return recorder->sampler && !recorder->target_ended && !recorder->sampling_error.message[0] &&
-	       !sampler__is_over(recorder->sampler);
+	return recorder->sampler && !recorder->target_ended && !sampler__is_over(recorder->sampler);
+}
+
+/* A window that failed is not the last: what stands in the way may go. */
+static void sample(struct recorder *recorder)
+{
+	struct error error;
+	int err = sampler__run(recorder->sampler, &error);
+
+	/* That the target has ended meanwhile is no failure; the next tick will see it. */
+	if (!err || err == -ESRCH)
+		return;
+	recorder->sampling_error = error;
+	recorder->failed_windows++;
+}
+
+const struct error *recorder__window_failure(const struct recorder *recorder)
+{
+	return recorder->failed_windows ? &recorder->sampling_error : NULL;
 }
 
 int recorder__wait_ms(struct recorder *recorder)
@@ -332,9 +349,8 @@ bool recorder__tick(struct recorder *recorder)
 	uint64_t now = now_ns();
 
 	recorder->target_ended = has_ended(recorder);
-	/* That the target has ended meanwhile is no failure; the next tick will see it. */
-	if (can_sample(recorder) && sampler__run(recorder->sampler, &recorder->sampling_error) == -ESRCH)
-		recorder->sampling_error = (struct error){};
+	if (can_sample(recorder))
+		sample(recorder);
 	if (recorder->target_ended || now >= recorder->housekeeping_ns)
 		keep_house(recorder, now);
 	return recorder->target_ended;
@@ -379,7 +395,9 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 		recorder->allocator != PYTHON_MALLOC && recorder->allocator != PYTHON_MALLOC_HOOKED;
 	summary->target_ended = recorder->target_ended;
 	summary->target_execed = session__pools(recorder->session).state->execed;
-	summary->target_finalized = has_finalized(recorder);
+	summary->target_finalized =
+		has_finalized(recorder) ||
+		(recorder->sampler && sampler__is_over(recorder->sampler) && !summary->target_execed);
 	summary->forks = session__pools(recorder->session).state->forked;
 	summary->raw_error = recorder->raw_error.message[0] ? &recorder->raw_error : NULL;
 	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
@@ -391,7 +409,8 @@ static void summarize_sampling(const struct recorder *recorder, struct recorder_
 	summary->sampling = recorder->sampling;
 	summary->sampler = sampler__totals(recorder->sampler);
 	summary->estimate = sampler__estimate(recorder->sampler);
-	summary->sampling_error = recorder->sampling_error.message[0] ? &recorder->sampling_error : NULL;
+	summary->failed_windows = recorder->failed_windows;
+	summary->sampling_error = recorder__window_failure(recorder);
 }
 
 int recorder__summary(const struct recorder *recorder, struct recorder_summary *ret_summary)

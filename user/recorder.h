@@ -55,9 +55,9 @@ struct recorder_summary {
 	struct sampling_options sampling;
 	struct sampler_totals sampler;
 	const struct estimate *estimate; /* of the object domain; NULL: none */
-	const struct error
-		*sampling_error;       /* why windows could not be opened any more; NULL: nothing is wrong */
-	const struct error *raw_error; /* why there is no raw domain, which may miss */
+	uint64_t failed_windows;
+	const struct error *sampling_error; /* of the last of these; NULL: there was none */
+	const struct error *raw_error;      /* why there is no raw domain, which may miss */
 };
 
 /* Whether this kernel and this user can record at all: what recorder__open would say of them. */
@@ -71,6 +71,9 @@ void recorder__free(struct recorder *recorder);
 
 /* Readable when the target has ended. */
 int recorder__pidfd(const struct recorder *recorder);
+
+/* Why a window failed, once one has; NULL. */
+const struct error *recorder__window_failure(const struct recorder *recorder);
 
 /* How long nothing is to be done, in ms; at most a fifth of a second. */
 int recorder__wait_ms(struct recorder *recorder);

@@ -181,3 +181,10 @@ def test_kernels_without_uprobe_multi_are_told_what_to_do(system_interpreter, mo
 def test_bad_options_are_refused(options):
     run = run_linger("record", "-p", "1", *options)
     assert run.returncode == 2 and "is not a" in run.stderr
+
+
+@pytest.mark.parametrize("options", [("--mode", "exact", "--overhead", "1"), ("--mode", "mapping", "--older", "5"),
+                                     ("--live-max", "10")])
+def test_options_of_another_mode_are_refused(options):
+    run = run_linger("record", "-p", "1", *options)
+    assert run.returncode == 2 and "is for --mode " in run.stderr
