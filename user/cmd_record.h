@@ -25,6 +25,7 @@ struct arguments {
 	const char *stats_path;
 	bool verbose;
 	enum record_mode mode;
+	const char *only_sampled, *only_exact; /* an option that was given and is for that mode; or NULL */
 };
 
 /* Ends the program with a sentence when the usage is wrong. */

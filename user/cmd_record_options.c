@@ -43,14 +43,16 @@ static const struct argp_option options[] = {
 	 "(default 1)",
 	 3},
 	{"window-max", OPTION_WINDOW_MAX, "MS", 0,
-	 "sampled mode: the longest window, in milliseconds (default 20): requests that meet one wait as "
+	 "sampled mode: the longest window, 1 to 100 milliseconds (default 20): requests that meet one wait "
+	 "as "
 	 "long",
 	 3},
 	{"min-age", OPTION_MIN_AGE, "SECONDS", 0,
 	 "sampled mode: what survived for less is shown apart (default 10)", 3},
 	{"older", OPTION_OLDER, "SECONDS", 0, "sampled mode: only what survived for longer", 3},
 	{"live-max", OPTION_LIVE_MAX, "MIB", 0,
-	 "room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for it, a little "
+	 "exact mode: room for the blocks in so much of the heap (default 2048 MiB); the kernel memory for "
+	 "it, a little "
 	 "more than half, is taken as blocks are seen; what finds no room is counted as dropped",
 	 3},
 	{"verbose", 'v', NULL, 0, "say more on standard error", 4},
@@ -129,6 +131,10 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 			argp_error(state, "--mode mapping records the mapping domain only");
 		domains = 1u << LINGER_DOMAIN_MAPPING;
 	}
+	if (args->mode != MODE_SAMPLED && args->only_sampled)
+		argp_error(state, "%s is for --mode sampled", args->only_sampled);
+	if (args->mode == MODE_SAMPLED && args->only_exact)
+		argp_error(state, "%s is for --mode exact", args->only_exact);
 	args->recorder.domains = domains ? domains : CLI_ALL_DOMAINS;
 	args->recorder.raw_may_miss = !domains && args->mode == MODE_SAMPLED;
 	/* Mappings are few: every one of them is recorded. */
@@ -157,17 +163,21 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->mode = parse_mode(state, arg);
 		break;
 	case OPTION_OVERHEAD:
+		args->only_sampled = "--overhead";
 		args->recorder.sampling.overhead = parse_real(state, arg, 0.1, 100, "a percentage") / 100;
 		break;
 	case OPTION_WINDOW_MAX:
+		args->only_sampled = "--window-max";
 		args->recorder.sampling.window_max_ns =
-			parse_number(state, arg, 1, 1000, "a number of milliseconds") * 1000000ull;
+			parse_number(state, arg, 1, 100, "a number of milliseconds") * 1000000ull;
 		break;
 	case OPTION_MIN_AGE:
+		args->only_sampled = "--min-age";
 		args->recorder.sampling.min_age_ns =
 			parse_real(state, arg, 0, 1e9, "a number of seconds") * 1e9;
 		break;
 	case OPTION_OLDER:
+		args->only_sampled = "--older";
 		args->recorder.sampling.older_ns =
 			parse_real(state, arg, 0, 1e9, "a number of seconds") * 1e9;
 		break;
@@ -178,6 +188,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		args->stats_path = arg;
 		break;
 	case OPTION_LIVE_MAX:
+		args->only_exact = "--live-max";
 		args->recorder.live_max_mib = parse_number(state, arg, 1, 1 << 20, "a number of MiB");
 		break;
 	case ARGP_KEY_ARG:
