@@ -6,8 +6,9 @@
 
 #include "snapshot.h"
 
-/* Of five survivors the 95 % interval reaches from a third to more than twice what they stand for. */
-#define MIN_SURVIVORS 5
+/* Of three survivors the 95 % interval reaches from a fifth to three times what they stand for; of fewer there
+ * is no more to say than that there are some. */
+#define MIN_SURVIVORS 3
 
 struct builder {
 	const struct sampler *sampler;
