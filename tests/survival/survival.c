@@ -215,7 +215,7 @@ static int sample(struct survival *survival, double seconds, struct error *error
 		return err;
 	set_phase(survival, FREES_DOUBTFUL);
 	survival->stock_ns = now_ns();
-	err = sampler__take_stock(survival->sampler, false);
+	err = sampler__take_stock(survival->sampler);
 	set_phase(survival, FREES_IGNORED);
 	if (!err && !target__is_alive(survival->target))
 		err = -ESRCH;
