@@ -56,7 +56,7 @@ def test_a_recording_leaves_no_breakpoint(interpreter):
             assert not changed_text(target.pid)
 
 
-@pytest.mark.interpreters(*PROBED)
+@pytest.mark.interpreters("system", "embedded")
 def test_windows_stop_nothing_and_leave_no_breakpoint(interpreter):
     with Target(interpreter, "gaps.py") as target:
         target.ask("gap")
