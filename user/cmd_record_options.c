@@ -169,7 +169,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_WINDOW_MAX:
 		args->only_sampled = "--window-max";
 		args->recorder.sampling.window_max_ns =
-			parse_number(state, arg, 1, 100, "a number of milliseconds") * 1000000ull;
+			parse_number(state, arg, 1, 100, "a number of milliseconds from 1 to 100") *
+			1000000ull;
 		break;
 	case OPTION_MIN_AGE:
 		args->only_sampled = "--min-age";
