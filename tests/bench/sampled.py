@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What sampled mode costs the processes that it records, and what it takes itself.
 
-Untraced and traced stretches follow each other in the same process (or eight). A pair is a traced one and the mean of
-its two neighbours, so that what drifts as the caches grow falls on both alike; all are equally long, because the load's
-own beginning is in each. The bars are those of a tracer that nobody notices: throughput to a hundredth, p99 latency to
+A pair is one process (or eight), warmed up, with a traced stretch between two untraced ones, so that what drifts as the
+caches grow falls on both alike; all are equally long, because the load's own beginning is in each. The bars are those of a tracer that nobody notices: throughput to a hundredth, p99 latency to
 a tenth.
 """
 
@@ -106,30 +105,28 @@ def traced_stretch(workload: Workload, processes: list, options: list) -> tuple[
     return load, used / elapsed / len(tracers), common.median(costs)
 
 
-def measure_pairs(workload: Workload, options: list, found: list[Pair]) -> None:
-    """Untraced and traced stretches in turn, in the same processes."""
+def one_pair(workload: Workload, options: list) -> Pair:
+    """In processes of its own: the full collections of a heap that has grown for minutes would decide the ratio."""
     with contextlib.ExitStack() as stack:
         processes = [stack.enter_context(workload.start([common.PYTHON])) for _ in range(workload.count)]
         workload.stretch(processes, WARM_UP_SECONDS)
         before = workload.stretch(processes, SECONDS)
-        while len(found) < PAIRS:
-            load, tracer_cpu, estimate = traced_stretch(workload, processes, options)
-            after = workload.stretch(processes, SECONDS)
-            found.append(Pair(both(before, after), load, tracer_cpu, estimate))
-            common.progress(
-                f"sampled: {workload.name} {' '.join(options)}, pair {len(found)} of {PAIRS}: "
-                f"{found[-1].rate_ratio:.3f}"
-            )
-            before = after
+        load, tracer_cpu, estimate = traced_stretch(workload, processes, options)
+        return Pair(both(before, workload.stretch(processes, SECONDS)), load, tracer_cpu, estimate)
 
 
 def pairs_of(workload: Workload, options: list) -> list[Pair]:
     """As many as could be measured."""
     found: list[Pair] = []
-    try:
-        measure_pairs(workload, options, found)
-    except common.Failed as failure:
-        common.skip(f"sampled, {workload.name}: {failure}")
+    for number in range(PAIRS):
+        try:
+            found.append(one_pair(workload, options))
+        except common.Failed as failure:
+            common.skip(f"sampled, {workload.name}: {failure}")
+            break
+        common.progress(
+            f"sampled: {workload.name} {' '.join(options)}, pair {number + 1} of {PAIRS}: {found[-1].rate_ratio:.3f}"
+        )
     return found
 
 
