@@ -2,8 +2,8 @@
 """What sampled mode costs the processes that it records, and what it takes itself.
 
 A pair is one process (or eight), warmed up, with a traced stretch between two untraced ones, so that what drifts as the
-caches grow falls on both alike; all are equally long, because the load's own beginning is in each. The bars are those of a tracer that nobody notices: throughput to a hundredth, p99 latency to
-a tenth.
+caches grow falls on both alike; all are equally long, because the load's own beginning is in each. The bars are those
+of a tracer that nobody notices: throughput to a hundredth, p99 latency to a tenth.
 """
 
 import contextlib
