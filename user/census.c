@@ -9,6 +9,9 @@
  *     low and heaps grown by brk, it lies in a mapping;
  *   - the collector's links are both there or both missing.
  * A type has more than 512 bytes, so no address in a pool is one, and most words need not be looked at.
+ *
+ * Outside the pools the collector's links have told already where an object is; what has no more than 512
+ * bytes there lies in a pool that is newer than the walk.
  */
 #include "census.h"
 
@@ -18,8 +21,9 @@
 
 #define NO_TYPE (ADDRESS_MAP_NONE - 1)
 #define MAX_KNOWN (1u << 21) /* addresses to remember, 64 MiB; they are asked for again if there are more */
-#define GC_HEAD_WORDS 2
-#define STR_MIN_BYTES 40 /* of a short str, which is smaller than its type says */
+#define STR_MIN_BYTES 40     /* of a short str, which is smaller than its type says */
+#define OUTSIDE_MIN_BYTES (POOL_SIZE_CLASSES * POOL_CLASS_BYTES)
+#define MAX_ITEMS (INT64_C(1) << 40) /* that a count is believed */
 
 struct census {
 	struct census_memory memory;
@@ -30,6 +34,7 @@ struct census {
 	size_t n_asked, asked_capacity;
 	struct census_sum rests[CENSUS_RESTS];
 	struct census_sum total;
+	struct census_sum outside;
 };
 
 int census__new(const struct census_memory *memory, struct census **ret_census)
@@ -124,14 +129,37 @@ static int ask_for_pool(struct census *census, const struct heap_pool *pool)
 	return err;
 }
 
+static int start_asking(struct census *census)
+{
+	census->n_asked = 0;
+	return census->known.n > MAX_KNOWN ? forget(census) : 0;
+}
+
 int census__ask(struct census *census, const struct heap_pool *pools, size_t n,
 		const uint64_t **ret_addresses, size_t *ret_n)
 {
-	int err = census->known.n > MAX_KNOWN ? forget(census) : 0;
+	int err = start_asking(census);
 
-	census->n_asked = 0;
 	for (size_t i = 0; i < n && !err; i++)
 		err = ask_for_pool(census, &pools[i]);
+	if (err)
+		return err;
+	*ret_addresses = census->asked;
+	*ret_n = census->n_asked;
+	return 0;
+}
+
+int census__ask_outside(struct census *census, const struct gc_node *nodes, size_t n,
+			const uint64_t **ret_addresses, size_t *ret_n)
+{
+	int err = start_asking(census);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		uint64_t type = nodes[i].words[GC_HEAD_WORDS + 1];
+
+		if (object__may_be_pointer(type))
+			err = ask(census, type);
+	}
 	if (err)
 		return err;
 	*ret_addresses = census->asked;
@@ -253,14 +281,51 @@ void census__count(struct census *census, const struct heap_pool *pools, size_t 
 	}
 }
 
+/* --- outside the pools ------------------------------------------------------------------------------- */
+
+/* With what lies in front of it; 0: no object has such a size. */
+static uint64_t bytes_outside(const struct object_type *type, const uint64_t *object)
+{
+	int64_t n_items = type->item_bytes ? (int64_t)object[2] : 0;
+
+	if (n_items < 0 || n_items > MAX_ITEMS)
+		return 0;
+	return type->object * sizeof(*object) + type->basic_bytes + n_items * type->item_bytes;
+}
+
+static void count_node(struct census *census, const struct gc_node *node)
+{
+	const uint64_t *object = node->words + GC_HEAD_WORDS;
+	uint32_t index = address_map__find(&census->known, object[1]);
+	struct census_type *row = index < census->n_types ? &census->types[index] : NULL;
+	uint64_t bytes = 0;
+
+	if (row && is_alive(census, &row->type, object) && object_type__has_gc(&row->type))
+		bytes = bytes_outside(&row->type, object);
+	if (bytes <= OUTSIDE_MIN_BYTES)
+		return;
+	row->objects++;
+	row->tracked++;
+	add_block(&row->outside, bytes);
+	add_block(&census->outside, bytes);
+}
+
+void census__count_outside(struct census *census, const struct gc_node *nodes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		count_node(census, &nodes[i]);
+}
+
 /* --- the result -------------------------------------------------------------------------------------- */
 
 static int compare_types(const void *a, const void *b)
 {
 	const struct census_type *x = a, *y = b;
 
-	if (x->block_bytes != y->block_bytes)
-		return x->block_bytes < y->block_bytes ? 1 : -1;
+	uint64_t x_bytes = census_type__sum(x).bytes, y_bytes = census_type__sum(y).bytes;
+
+	if (x_bytes != y_bytes)
+		return x_bytes < y_bytes ? 1 : -1;
 	if (x->objects != y->objects)
 		return x->objects < y->objects ? 1 : -1;
 	return (x->type.address > y->type.address) - (x->type.address < y->type.address);
@@ -293,6 +358,11 @@ struct census_sum census__rest(const struct census *census, enum census_rest res
 struct census_sum census__total(const struct census *census)
 {
 	return census->total;
+}
+
+struct census_sum census__outside(const struct census *census)
+{
+	return census->outside;
 }
 
 const char *census_rest__text(enum census_rest rest)

@@ -12,7 +12,7 @@
 
 #define MAX_FILE_BYTES (256 << 20)
 #define MAX_ROWS (1u << 20)
-#define MAX_SUM (INT64_MAX / MAX_ROWS / 2) /* so that no sum of rows overflows */
+#define MAX_SUM (INT64_MAX / MAX_ROWS / 4) /* so that no sum of rows overflows */
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
@@ -64,8 +64,7 @@ int census_rows__from(const struct census *census, struct census_rows *ret_rows)
 		char address[32];
 
 		snprintf(address, sizeof(address), "0x%" PRIx64, types[i].type.address);
-		err = add_type(&rows, types[i].name, address,
-			       (struct census_sum){types[i].objects, types[i].block_bytes});
+		err = add_type(&rows, types[i].name, address, census_type__sum(&types[i]));
 	}
 	for (int rest = 0; rest < CENSUS_RESTS && !err; rest++)
 		err = census_rows__add(&rows, census_rest__text(rest), census__rest(census, rest));
@@ -79,13 +78,18 @@ int census_rows__from(const struct census *census, struct census_rows *ret_rows)
 
 /* --- files ------------------------------------------------------------------------------------------- */
 
+static bool is_sum(json_int_t number)
+{
+	return number >= 0 && number <= MAX_SUM;
+}
+
 /* 0 or -EBADMSG. Files are not trusted. */
 static int parse_sum(json_t *json, const char *blocks_key, struct census_sum *ret_sum)
 {
 	json_int_t blocks, bytes;
 
-	if (json_unpack(json, "{sI sI}", blocks_key, &blocks, "block_bytes", &bytes) || blocks < 0 ||
-	    bytes < 0 || blocks > MAX_SUM || bytes > MAX_SUM)
+	if (json_unpack(json, "{sI sI}", blocks_key, &blocks, "block_bytes", &bytes) || !is_sum(blocks) ||
+	    !is_sum(bytes))
 		return -EBADMSG;
 	*ret_sum = (struct census_sum){blocks, bytes};
 	return 0;
@@ -94,12 +98,15 @@ static int parse_sum(json_t *json, const char *blocks_key, struct census_sum *re
 static int parse_type(json_t *json, struct census_rows *rows)
 {
 	const char *name = NULL, *address;
+	json_int_t outside_bytes;
 	struct census_sum sum;
 	json_t *type;
 
-	if (json_unpack(json, "{so ss}", "type", &type, "address", &address) ||
-	    parse_sum(json, "objects", &sum))
+	if (json_unpack(json, "{so ss sI}", "type", &type, "address", &address, "outside_bytes",
+			&outside_bytes) ||
+	    parse_sum(json, "objects", &sum) || !is_sum(outside_bytes))
 		return -EBADMSG;
+	sum.bytes += outside_bytes;
 	name = json_string_value(type);
 	if (!name && !json_is_null(type))
 		return -EBADMSG;

@@ -201,7 +201,10 @@ static int take(struct subject *subject, struct census **ret_census, struct erro
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
-	subject->about.torn_pools = err ? 0 : torn.pools;
+	if (!err) {
+		subject->about.torn_pools = torn.pools;
+		subject->about.torn_links = torn.links;
+	}
 	return err;
 }
 

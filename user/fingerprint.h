@@ -62,7 +62,8 @@ struct object_type {
 	uint64_t metatype;
 	uint64_t flags;
 	uint16_t basic_bytes;
-	uint8_t object; /* the word of a block at which its instances begin */
+	uint16_t item_bytes; /* of each of the items that an instance counts; 0: it has none */
+	uint8_t object;      /* the word of a block at which its instances begin */
 	bool is_managed;
 };
 

@@ -66,6 +66,20 @@ static int add_types(struct heap_census *census)
 	return err;
 }
 
+static int find_types(struct heap_census *census, const uint64_t *addresses, size_t n)
+{
+	int err = 0;
+
+	for (size_t done = 0; done < n && !err; done += TYPES_AT_ONCE) {
+		size_t left = n - done;
+
+		err = find_candidates(census, addresses + done, left < TYPES_AT_ONCE ? left : TYPES_AT_ONCE);
+		if (!err)
+			err = add_types(census);
+	}
+	return err;
+}
+
 static int count_pools(void *context, const struct heap_pool *pools, size_t n)
 {
 	struct heap_census *census = context;
@@ -73,15 +87,24 @@ static int count_pools(void *context, const struct heap_pool *pools, size_t n)
 	size_t n_addresses;
 	int err = census__ask(census->census, pools, n, &addresses, &n_addresses);
 
-	for (size_t done = 0; done < n_addresses && !err; done += TYPES_AT_ONCE) {
-		size_t left = n_addresses - done;
-
-		err = find_candidates(census, addresses + done, left < TYPES_AT_ONCE ? left : TYPES_AT_ONCE);
-		if (!err)
-			err = add_types(census);
-	}
+	if (!err)
+		err = find_types(census, addresses, n_addresses);
 	if (!err)
 		census__count(census->census, pools, n);
+	return err;
+}
+
+static int count_outside(void *context, const struct gc_node *nodes, size_t n)
+{
+	struct heap_census *census = context;
+	const uint64_t *addresses;
+	size_t n_addresses;
+	int err = census__ask_outside(census->census, nodes, n, &addresses, &n_addresses);
+
+	if (!err)
+		err = find_types(census, addresses, n_addresses);
+	if (!err)
+		census__count_outside(census->census, nodes, n);
 	return err;
 }
 
@@ -115,6 +138,7 @@ static int find_low_memory(struct heap_census *census)
 static int take(struct heap_census *census, struct heap_torn *ret_torn)
 {
 	const struct py_runtime_layout *runtime = &census->python->runtime;
+	const struct heap_visitor visitor = {count_pools, count_outside, census};
 	int err = find_low_memory(census);
 
 	if (!err)
@@ -131,7 +155,7 @@ static int take(struct heap_census *census, struct heap_torn *ret_torn)
 		},
 		&census->census);
 	if (!err)
-		err = heap_walk__visit(census->walk, count_pools, census, ret_torn);
+		err = heap_walk__visit(census->walk, &visitor, ret_torn);
 	if (err)
 		return err;
 	census__finish(census->census, ret_torn);

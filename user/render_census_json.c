@@ -39,9 +39,11 @@ static json_t *make_type(const struct census_type *type)
 	char address[32];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, type->type.address);
-	return json_pack("{so ss sI sI sI}", "type", type->name ? stats_json__text(type->name) : json_null(),
-			 "address", address, "objects", (json_int_t)type->objects, "block_bytes",
-			 (json_int_t)type->block_bytes, "tracked", (json_int_t)type->tracked);
+	return json_pack("{so ss sI sI sI sI sI}", "type",
+			 type->name ? stats_json__text(type->name) : json_null(), "address", address,
+			 "objects", (json_int_t)type->objects, "block_bytes", (json_int_t)type->block_bytes,
+			 "outside_objects", (json_int_t)type->outside.blocks, "outside_bytes",
+			 (json_int_t)type->outside.bytes, "tracked", (json_int_t)type->tracked);
 }
 
 static json_t *make_types(const struct census *census)
@@ -57,9 +59,12 @@ static json_t *make_types(const struct census *census)
 
 int render_census_json(const struct census_about *about, const struct census *census, FILE *out)
 {
+	struct census_sum outside = census__outside(census);
 	json_t *report =
-		json_pack("{so so so sI}", "target", make_target(about), "types", make_types(census), "total",
-			  make_sum(census__total(census)), "torn_pools", (json_int_t)about->torn_pools);
+		json_pack("{so so so s{sI sI} sI sI}", "target", make_target(about), "types",
+			  make_types(census), "total", make_sum(census__total(census)), "outside", "objects",
+			  (json_int_t)outside.blocks, "bytes", (json_int_t)outside.bytes, "torn_pools",
+			  (json_int_t)about->torn_pools, "torn_links", (json_int_t)about->torn_links);
 
 	for (int rest = 0; rest < CENSUS_RESTS; rest++)
 		json_object_set_new(report, census_rest__name(rest), make_sum(census__rest(census, rest)));

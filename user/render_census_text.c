@@ -28,12 +28,23 @@ static void put_about(const struct census_about *about, FILE *out)
 
 /* --- by type ----------------------------------------------------------------------------------------- */
 
+static struct census_sum sum_of_both(struct census_sum one, struct census_sum other)
+{
+	return (struct census_sum){one.blocks + other.blocks, one.bytes + other.bytes};
+}
+
+/* In the pools and outside. */
+static struct census_sum sum_of_all(const struct census *census)
+{
+	return sum_of_both(census__total(census), census__outside(census));
+}
+
 static void put_numbers(const struct census *census, struct census_sum sum, FILE *out)
 {
 	char bytes[RENDER_NUMBER_BYTES], count[RENDER_NUMBER_BYTES];
 
 	fprintf(out, "%11s  %5.1f %%  %13s  ", render_bytes(sum.bytes, bytes),
-		render_share(sum.bytes, census__total(census).bytes), render_count(sum.blocks, count));
+		render_share(sum.bytes, sum_of_all(census).bytes), render_count(sum.blocks, count));
 }
 
 static void put_type(const struct census *census, const struct census_type *type, FILE *out)
@@ -45,7 +56,7 @@ static void put_type(const struct census *census, const struct census_type *type
 		snprintf(unnamed, sizeof(unnamed), "[type at 0x%" PRIx64 "]", type->type.address);
 		name.function = unnamed;
 	}
-	put_numbers(census, (struct census_sum){type->objects, type->block_bytes}, out);
+	put_numbers(census, census_type__sum(type), out);
 	render_frame_fitted(out, &name, COLUMNS - NUMBERS_COLUMNS, render_put_utf8);
 	putc('\n', out);
 }
@@ -57,10 +68,8 @@ static void put_other_types(const struct census *census, size_t first, FILE *out
 	struct census_sum sum = {0};
 	char count[RENDER_NUMBER_BYTES];
 
-	for (size_t i = first; i < n; i++) {
-		sum.blocks += types[i].objects;
-		sum.bytes += types[i].block_bytes;
-	}
+	for (size_t i = first; i < n; i++)
+		sum = sum_of_both(sum, census_type__sum(&types[i]));
 	if (first >= n)
 		return;
 	put_numbers(census, sum, out);
@@ -84,7 +93,7 @@ static void put_types(const struct census *census, size_t top, FILE *out)
 		put_numbers(census, census__rest(census, rest), out);
 		fprintf(out, "%s\n", census_rest__text(rest));
 	}
-	put_numbers(census, census__total(census), out);
+	put_numbers(census, sum_of_all(census), out);
 	fprintf(out, "total: %s type%s\n\n", render_count(n, count), plural(n));
 }
 
@@ -100,6 +109,20 @@ static void put_torn(const struct census_about *about, const struct census *cens
 	render_note(out, note);
 }
 
+static void put_outside(const struct census *census, FILE *out)
+{
+	struct census_sum outside = census__outside(census);
+	char note[NOTE_BYTES], objects[RENDER_NUMBER_BYTES], bytes[RENDER_NUMBER_BYTES];
+
+	snprintf(
+		note, sizeof(note),
+		"outside the pools: %s object%s over 512 bytes with %s, among the others here; without those "
+		"that the garbage collector does not know, and what extensions take from malloc",
+		render_count(outside.blocks, objects), plural(outside.blocks),
+		render_bytes(outside.bytes, bytes));
+	render_note(out, note);
+}
+
 int render_census_text(const struct census_about *about, const struct census *census, size_t top, FILE *out)
 {
 	put_types(census, top, out);
@@ -109,10 +132,7 @@ int render_census_text(const struct census_about *about, const struct census *ce
 		out,
 		"block bytes: an object's own block, without the keys, items and characters that it keeps "
 		"elsewhere");
-	render_note(
-		out,
-		"not in this census: what is over 512 bytes and what extensions take from malloc; how much "
-		"that is is not known");
+	put_outside(census, out);
 	if (about->is_hooked)
 		render_note(
 			out,

@@ -34,7 +34,10 @@ def by_name(found):
 
 def check_sums(found):
     rests = [found[name] for name in ("not_objects", "free_list_objects", "torn")]
-    assert found["total"]["blocks"] == sum(t["objects"] for t in found["types"]) + sum(r["blocks"] for r in rests)
+    pooled = [t["objects"] - t["outside_objects"] for t in found["types"]]
+    assert found["total"]["blocks"] == sum(pooled) + sum(r["blocks"] for r in rests)
+    assert found["outside"]["objects"] == sum(t["outside_objects"] for t in found["types"])
+    assert found["outside"]["bytes"] == sum(t["outside_bytes"] for t in found["types"])
     assert found["total"]["block_bytes"] == sum(one["block_bytes"] for one in [*found["types"], *rests])
 
 
@@ -79,7 +82,19 @@ def test_types_that_the_collector_knows(interpreter):
     expected = {address: name_and_count for address, name_and_count in truth.items() if name_and_count[1] >= FEW}
     assert {address: (types[address]["tracked"] if address in types else 0) for address in expected} == {
         address: count for address, (_, count) in expected.items()}
+    assert found["torn_links"] == 0
     check_sums(found)
+
+
+@pytest.mark.interpreters("system", "bullseye", "trixie", "forky")
+def test_objects_outside_the_pools(interpreter):
+    with Target(interpreter, "census.py") as target:
+        types = {kind["type"]: kind for kind in census(target.pid)["types"]}
+    for name, count in (("__main__.Large", 3000), ("__main__.LargeWithDict", 30)):
+        found = types[name]
+        assert (found["objects"], found["outside_objects"], found["block_bytes"]) == (count, count, 0)
+    assert types["__main__.Large"]["outside_bytes"] == 3000 * (16 + 16 + 80 * 8)
+    assert types["tuple"]["outside_objects"] >= 40 and types["type"]["outside_objects"] >= 200
 
 
 def test_names(interpreter):

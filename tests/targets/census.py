@@ -2,7 +2,7 @@
 """Holds objects of many types and says what it holds, in the very state in which it then waits.
 
 `pools` prints the interpreter's pool table to standard error, `types` one line of JSON: type address -> name and
-number of the objects that the garbage collector knows and pymalloc serves. Both then wait for a line, and nothing
+number of the objects that the garbage collector knows. Both then wait for a line, and nothing
 is allocated or freed in between. `make KIND N` makes N objects of a type that the collector does not know; `churn`
 starts a thread that makes and drops objects without end, `grow` one that keeps what it makes, `scribble` writes over blocks and a pool header.
 """
@@ -18,8 +18,6 @@ import time
 import inspected
 import steps
 
-POOLED = 512
-HEADS = 32  # the most that lies in front of an object
 KINDS = {
     "int": lambda i: 10 ** 12 + i,
     "float": lambda i: i + 0.5,
@@ -38,7 +36,26 @@ class Outer:
         pass
 
 
+class Large:
+    __slots__ = ["slot_%d" % i for i in range(80)]
+
+
+class LargeWithDict:
+    __slots__ = ["slot_%d" % i for i in range(80)] + ["__dict__", "__weakref__"]
+
+
+def hold_large():
+    """What is in no pool: alone and in long runs, in the collector's lists between small objects."""
+    HELD.append([Large() for _ in range(3000)])
+    HELD.append([one for _ in range(30) for one in (LargeWithDict(), [])])
+    for one in HELD[-1][::2]:
+        one.attribute = one
+    HELD.append([(i,) * 100 + ([],) for i in range(40)])
+    HELD.append([type("Kind%d" % i, (), {}) for i in range(200)])
+
+
 def hold():
+    hold_large()
     inspected.build("kept", 0)
     HELD.append([Outer.Inner() for _ in range(20)])
     for name in HOSTILE:
@@ -50,15 +67,10 @@ def name_of(kind):
     return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
-def is_pooled(one):
-    return object.__sizeof__(one) + HEADS <= POOLED
-
-
 def count_types():
     objects, counts = gc.get_objects(), {}
     for one in objects:
-        if is_pooled(one):
-            counts[type(one)] = counts.get(type(one), 0) + 1
+        counts[type(one)] = counts.get(type(one), 0) + 1
     return json.dumps({hex(id(kind)): [name_of(kind), n] for kind, n in counts.items()}).encode() + b"\n"
 
 

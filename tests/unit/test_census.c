@@ -13,6 +13,7 @@
 #define INT_TYPE UINT64_C(0x900000)
 #define LIST_TYPE UINT64_C(0x900400)
 #define STR_TYPE UINT64_C(0x900800)
+#define TYPE_TYPE UINT64_C(0x901000)
 #define CLASS_TYPE UINT64_C(0x7f1234560000)
 #define HAVE_GC (1u << 14)
 #define UNICODE_SUBCLASS (1u << 28)
@@ -179,6 +180,75 @@ static void test_free_blocks_are_not_counted(void **state)
 	assert_int_equal(census__total(census).blocks, 1);
 }
 
+/* --- outside the pools ------------------------------------------------------------------------------- */
+
+static const struct object_type metatype = {
+	.address = TYPE_TYPE, .flags = HAVE_GC, .basic_bytes = 880, .item_bytes = 40, .object = 2};
+
+static void count_node(uint64_t count, uint64_t type, uint64_t n_items)
+{
+	const struct gc_node node = {OTHER, {OTHER, OTHER, count, type, n_items}};
+
+	census__count_outside(census, &node, 1);
+}
+
+static void test_objects_outside(void **state)
+{
+	size_t n;
+	const struct census_type *types;
+
+	add_types();
+	assert_int_equal(census__add_type(census, &metatype), 0);
+	count_node(1, TYPE_TYPE, 0);
+	count_node(2, TYPE_TYPE, 3);
+	ADD_BLOCK(1, INT_TYPE, 4);
+	count();
+	types = census__types(census, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(types[0].type.address, TYPE_TYPE);
+	assert_int_equal(types[0].objects, 2);
+	assert_int_equal(types[0].tracked, 2);
+	assert_int_equal(types[0].block_bytes, 0);
+	assert_int_equal(types[0].outside.bytes, 2 * (16 + 880) + 3 * 40);
+	assert_int_equal(census__outside(census).blocks, 2);
+	assert_int_equal(census__total(census).blocks, 1);
+}
+
+static void test_no_objects_outside(void **state)
+{
+	size_t n;
+
+	add_types();
+	assert_int_equal(census__add_type(census, &metatype), 0);
+	count_node(700, OTHER, 0);            /* a head of the collector's lists */
+	count_node(0, TYPE_TYPE, 0);          /* dead */
+	count_node(OTHER, TYPE_TYPE, 0);      /* no count */
+	count_node(1, TYPE_TYPE, UINT64_MAX); /* torn */
+	count_node(1, TYPE_TYPE, INT64_MAX);
+	count_node(1, LIST_TYPE, 0); /* small: in a pool that is new */
+	count_node(1, INT_TYPE, 0);  /* not the collector's */
+	count();
+	census__types(census, &n);
+	assert_int_equal(n, 0);
+	assert_int_equal(census__outside(census).blocks, 0);
+}
+
+static void test_asks_for_types_outside(void **state)
+{
+	const struct gc_node nodes[] = {
+		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
+		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
+		{OTHER, {OTHER, OTHER, 1, OTHER}},
+		{OTHER, {OTHER, OTHER, 1, 3}},
+	};
+	const uint64_t *asked;
+	size_t n;
+
+	assert_int_equal(census__ask_outside(census, nodes, 4, &asked, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(asked[0], TYPE_TYPE);
+}
+
 /* --- no objects -------------------------------------------------------------------------------------- */
 
 static void test_storage_is_no_object(void **state)
@@ -232,6 +302,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_short_str_is_smaller_than_its_type_says, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_free_blocks_are_not_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_objects_outside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_objects_outside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asks_for_types_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_storage_is_no_object, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_object_has_to_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_objects, setup, teardown),
