@@ -19,15 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_map.h"
+
 #define NO_TYPE (ADDRESS_MAP_NONE - 1)
 #define MAX_KNOWN (1u << 21) /* addresses to remember, 64 MiB; they are asked for again if there are more */
+#define N_RECENT 1024        /* a power of two */
 #define STR_MIN_BYTES 40     /* of a short str, which is smaller than its type says */
 #define OUTSIDE_MIN_BYTES (POOL_SIZE_CLASSES * POOL_CLASS_BYTES)
 #define MAX_ITEMS (INT64_C(1) << 40) /* that a count is believed */
 
 struct census {
 	struct census_memory memory;
-	struct address_map known; /* address -> index of a type, or NO_TYPE */
+	struct address_map known;             /* address -> index of a type, or NO_TYPE */
+	struct address_slot recent[N_RECENT]; /* of what was asked for last */
 	struct census_type *types;
 	size_t n_types, types_capacity;
 	uint64_t *asked;
@@ -76,22 +80,37 @@ static void *grow(void *items, size_t n, size_t *capacity, size_t item_bytes)
 	return grown;
 }
 
+/* Most blocks are of few types, which need not be looked for among a million addresses. */
+static struct address_slot *recent_slot(struct census *census, uint64_t address)
+{
+	return &census->recent[address / 16 % N_RECENT];
+}
+
+static uint32_t find_known(struct census *census, uint64_t address)
+{
+	struct address_slot *slot = recent_slot(census, address);
+
+	if (slot->address != address)
+		*slot = (struct address_slot){address, address_map__find(&census->known, address)};
+	return slot->value;
+}
+
+static int put_known(struct census *census, uint64_t address, uint32_t value)
+{
+	*recent_slot(census, address) = (struct address_slot){0};
+	return address_map__put(&census->known, address, value);
+}
+
 /* Forgets what is no type. */
 static int forget(struct census *census)
 {
 	int err = 0;
 
+	memset(census->recent, 0, sizeof(census->recent));
 	address_map__free(&census->known);
 	for (size_t i = 0; i < census->n_types && !err; i++)
 		err = address_map__put(&census->known, census->types[i].type.address, i);
 	return err;
-}
-
-static bool is_in_pool(const struct census *census, uint64_t address)
-{
-	uint64_t pool = address & ~(uint64_t)(census->memory.pool_bytes - 1);
-
-	return address_map__find(census->memory.pools, pool) != ADDRESS_MAP_NONE;
 }
 
 static int ask(struct census *census, uint64_t address)
@@ -99,13 +118,13 @@ static int ask(struct census *census, uint64_t address)
 	uint64_t *asked;
 	int err;
 
-	if (address_map__find(&census->known, address) != ADDRESS_MAP_NONE || is_in_pool(census, address))
+	if (pool_map__has(census->memory.pools, address) || find_known(census, address) != ADDRESS_MAP_NONE)
 		return 0;
 	asked = grow(census->asked, census->n_asked, &census->asked_capacity, sizeof(*asked));
 	if (!asked)
 		return -ENOMEM;
 	census->asked = asked;
-	err = address_map__put(&census->known, address, NO_TYPE);
+	err = put_known(census, address, NO_TYPE);
 	if (!err)
 		asked[census->n_asked++] = address;
 	return err;
@@ -176,7 +195,7 @@ int census__add_type(struct census *census, const struct object_type *type)
 	if (!types)
 		return -ENOMEM;
 	census->types = types;
-	err = address_map__put(&census->known, type->address, census->n_types);
+	err = put_known(census, type->address, census->n_types);
 	if (!err)
 		types[census->n_types++] = (struct census_type){.type = *type};
 	return err;
@@ -191,15 +210,24 @@ static bool fits(const struct object_type *type, uint32_t block_bytes)
 	return type->object * sizeof(uint64_t) + bytes <= block_bytes;
 }
 
+/* NULL: there is no such type. */
+static struct census_type *find_type(struct census *census, uint64_t address)
+{
+	uint32_t index = NO_TYPE;
+
+	if (object__may_be_pointer(address) && !pool_map__has(census->memory.pools, address))
+		index = find_known(census, address);
+	return index < census->n_types ? &census->types[index] : NULL;
+}
+
 /* The type whose instance a block holds, alive or dead; NULL: there is none. */
-static struct census_type *type_of(const struct census *census, const uint64_t *words, uint32_t block_bytes)
+static struct census_type *type_of(struct census *census, const uint64_t *words, uint32_t block_bytes)
 {
 	for (uint32_t object = 0; (object + 2) * 8 <= block_bytes; object += 2) {
-		uint32_t index = address_map__find(&census->known, words[object + 1]);
+		struct census_type *type = find_type(census, words[object + 1]);
 
-		if (index < census->n_types && census->types[index].type.object == object &&
-		    fits(&census->types[index].type, block_bytes))
-			return &census->types[index];
+		if (type && type->type.object == object && fits(&type->type, block_bytes))
+			return type;
 		if (object > census->memory.gc_head_bytes / 8)
 			break;
 	}
@@ -296,8 +324,7 @@ static uint64_t bytes_outside(const struct object_type *type, const uint64_t *ob
 static void count_node(struct census *census, const struct gc_node *node)
 {
 	const uint64_t *object = node->words + GC_HEAD_WORDS;
-	uint32_t index = address_map__find(&census->known, object[1]);
-	struct census_type *row = index < census->n_types ? &census->types[index] : NULL;
+	struct census_type *row = find_type(census, object[1]);
 	uint64_t bytes = 0;
 
 	if (row && is_alive(census, &row->type, object) && object_type__has_gc(&row->type))

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address_map.h"
 #include "fingerprint.h"
 #include "heap_walk.h"
 
@@ -26,9 +25,8 @@ struct address_range {
 
 /* What is known of the target's memory; it has to outlive the counting. */
 struct census_memory {
-	uint32_t pool_bytes;
 	uint32_t gc_head_bytes;
-	const struct address_map *pools;
+	struct pool_map *pools;
 	const struct address_range *low; /* what is mapped below 4 GiB, where addresses look like counts */
 	size_t n_low;
 };

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_map.h"
 #include "fingerprint.h"
 
 #define NODES_AT_ONCE 2048
@@ -30,8 +31,7 @@ struct gc_link {
 
 struct gc_links {
 	struct memory_reader *reader;
-	const struct address_map *pools;
-	uint32_t pool_bytes;
+	struct pool_map *pools;
 	struct address_map met;
 	struct gc_link *pending; /* a stack */
 	size_t n_pending, capacity;
@@ -42,8 +42,7 @@ struct gc_links {
 	struct memory_request requests[NODES_AT_ONCE];
 };
 
-int gc_links__new(struct memory_reader *reader, const struct address_map *pools, uint32_t pool_bytes,
-		  struct gc_links **ret_links)
+int gc_links__new(struct memory_reader *reader, struct pool_map *pools, struct gc_links **ret_links)
 {
 	struct gc_links *links = calloc(1, sizeof(*links));
 
@@ -51,7 +50,6 @@ int gc_links__new(struct memory_reader *reader, const struct address_map *pools,
 		return -ENOMEM;
 	links->reader = reader;
 	links->pools = pools;
-	links->pool_bytes = pool_bytes;
 	*ret_links = links;
 	return 0;
 }
@@ -77,18 +75,11 @@ static bool is_met(const struct gc_links *links, uint64_t address)
 	return address_map__find(&links->met, address) != ADDRESS_MAP_NONE;
 }
 
-static bool is_in_pool(const struct gc_links *links, uint64_t address)
-{
-	uint64_t pool = address & ~(uint64_t)(links->pool_bytes - 1);
-
-	return address_map__find(links->pools, pool) != ADDRESS_MAP_NONE;
-}
-
 static int push(struct gc_links *links, uint64_t from, uint64_t next, bool is_reread)
 {
 	uint64_t to = next & ~NEXT_FLAGS;
 
-	if (!object__may_be_pointer(to) || is_in_pool(links, to) || is_met(links, to))
+	if (!object__may_be_pointer(to) || pool_map__has(links->pools, to) || is_met(links, to))
 		return 0;
 	if (links->n_pending == links->capacity) {
 		size_t capacity = links->capacity ? links->capacity * 2 : 1024;
@@ -110,7 +101,7 @@ static bool may_be_node(const struct gc_links *links, const uint64_t *words)
 
 	return words[0] && object__may_be_pointer(words[1] & ~PREVIOUS_FLAGS) &&
 	       object__counts_references(object[0]) && object__may_be_pointer(object[1]) &&
-	       !is_in_pool(links, object[1]);
+	       !pool_map__has(links->pools, object[1]);
 }
 
 int gc_links__add(struct gc_links *links, uint64_t address, const uint64_t *words, uint32_t n_words)

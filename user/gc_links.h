@@ -5,9 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address_map.h"
 #include "memory_reader.h"
-#include "pool.h"
+#include "pool_map.h"
 
 /*
  * Finds the objects that lie outside pymalloc's pools, because they have more than 512 bytes: classes, large
@@ -30,8 +29,7 @@ struct gc_node {
 typedef int gc_nodes_visit(void *context, const struct gc_node *nodes, size_t n);
 
 /* The pools have to outlive the links. 0 or -ENOMEM. */
-int gc_links__new(struct memory_reader *reader, const struct address_map *pools, uint32_t pool_bytes,
-		  struct gc_links **ret_links);
+int gc_links__new(struct memory_reader *reader, struct pool_map *pools, struct gc_links **ret_links);
 void gc_links__free(struct gc_links *links);
 
 /* The words of a block in a pool, from its beginning, if that may be an object's. 0 or -ENOMEM. */

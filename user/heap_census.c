@@ -147,7 +147,6 @@ static int take(struct heap_census *census, struct heap_torn *ret_torn)
 		return err;
 	err = census__new(
 		&(struct census_memory){
-			.pool_bytes = runtime->pool_bytes,
 			.gc_head_bytes = runtime->gc_head_bytes,
 			.pools = heap_walk__pools(census->walk),
 			.low = census->low,

@@ -39,7 +39,7 @@ struct heap_walk {
 	uint32_t pool_bytes;
 	struct known_pool *pools; /* still to be read */
 	size_t n_pools, capacity;
-	struct address_map addresses;
+	struct pool_map map;
 	struct gc_links *links; /* NULL: not followed */
 	struct reading readings[MAX_POOLS];
 	struct heap_pool whole[MAX_POOLS];
@@ -66,7 +66,7 @@ static int add_pool(void *context, uint64_t address, const struct pool_header *h
 		walk->capacity = capacity;
 	}
 	walk->pools[walk->n_pools++] = (struct known_pool){address, *header};
-	return address_map__put(&walk->addresses, address, 0);
+	return pool_map__add(&walk->map, address, header->szidx);
 }
 
 int heap_walk__new(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
@@ -80,6 +80,7 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 	walk->target = target;
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
+	walk->map = pool_map__of(pool_bytes);
 	err = pools__visit(target, reader, pool_bytes, POOLS_LIMIT_NS, add_pool, walk);
 	if (err) {
 		heap_walk__free(walk);
@@ -94,14 +95,14 @@ void heap_walk__free(struct heap_walk *walk)
 	if (!walk)
 		return;
 	gc_links__free(walk->links);
-	address_map__free(&walk->addresses);
+	pool_map__free(&walk->map);
 	free(walk->pools);
 	free(walk);
 }
 
-const struct address_map *heap_walk__pools(const struct heap_walk *walk)
+struct pool_map *heap_walk__pools(struct heap_walk *walk)
 {
-	return &walk->addresses;
+	return &walk->map;
 }
 
 /* --- reading ----------------------------------------------------------------------------------------- */
@@ -244,7 +245,7 @@ int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor,
 	int err = 0;
 
 	if (visitor->outside)
-		err = gc_links__new(walk->reader, &walk->addresses, walk->pool_bytes, &walk->links);
+		err = gc_links__new(walk->reader, &walk->map, &walk->links);
 	for (int i = 0; i < TRIES && walk->n_pools && !err; i++) {
 		size_t n_again = 0;
 

@@ -5,10 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address_map.h"
 #include "gc_links.h"
 #include "memory_reader.h"
-#include "pool.h"
+#include "pool_map.h"
 #include "target.h"
 
 /*
@@ -59,8 +58,7 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 		   struct heap_walk **ret_walk);
 void heap_walk__free(struct heap_walk *walk);
 
-/* The addresses of the pools. */
-const struct address_map *heap_walk__pools(const struct heap_walk *walk);
+struct pool_map *heap_walk__pools(struct heap_walk *walk);
 
 /* Called for some at a time. Anything but 0 ends the walk, and is its result. */
 struct heap_visitor {

@@ -34,14 +34,13 @@ static union {
 	uint64_t words[POOL_BYTES / 8];
 } bytes;
 static struct heap_pool pool;
-static struct address_map pools;
+static struct pool_map pools;
 static struct census *census;
 
 /* A pool of blocks of 64 bytes. */
 static int setup(void **state)
 {
 	const struct census_memory memory = {
-		.pool_bytes = POOL_BYTES,
 		.gc_head_bytes = 16,
 		.pools = &pools,
 		.low = &program,
@@ -51,13 +50,14 @@ static int setup(void **state)
 	memset(&bytes, 0, sizeof(bytes));
 	bytes.header = (struct pool_header){.szidx = 3, .nextoffset = POOL_HEADER_BYTES};
 	pool = (struct heap_pool){.address = POOL, .bytes = &bytes};
-	return address_map__put(&pools, POOL, 0) || census__new(&memory, &census);
+	pools = pool_map__of(POOL_BYTES);
+	return pool_map__add(&pools, POOL, 3) || census__new(&memory, &census);
 }
 
 static int teardown(void **state)
 {
 	census__free(census);
-	address_map__free(&pools);
+	pool_map__free(&pools);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 
 /* The memory of a target that has nothing but nodes. */
 static uint64_t memory[N_NODES][GC_NODE_WORDS];
-static struct address_map pools;
+static struct pool_map pools;
 static struct gc_links *links;
 static uint64_t visited[N_NODES];
 static size_t n_visited, n_reads;
@@ -53,13 +53,14 @@ static int setup(void **state)
 {
 	memset(memory, 0, sizeof(memory));
 	n_visited = n_reads = 0;
-	return address_map__put(&pools, POOL, 0) || gc_links__new(NULL, &pools, POOL_BYTES, &links);
+	pools = pool_map__of(POOL_BYTES);
+	return pool_map__add(&pools, POOL, 0) || gc_links__new(NULL, &pools, &links);
 }
 
 static int teardown(void **state)
 {
 	gc_links__free(links);
-	address_map__free(&pools);
+	pool_map__free(&pools);
 	return 0;
 }
 
