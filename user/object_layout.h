@@ -41,7 +41,7 @@ struct object_layout {
 	uint16_t type_name, type_basic_bytes, type_item_bytes, type_flags, type_weaklist_offset, type_members;
 	uint16_t type_base, type_dict, type_dict_offset, type_bases, type_mro, type_cache;
 	uint16_t type_bytes; /* size of PyTypeObject */
-	uint16_t class_name, class_slots, class_qualname, class_keys, class_module;
+	uint16_t class_name, class_qualname, class_keys, class_module;
 	/* PyModuleObject */
 	uint16_t module_dict, module_name;
 	/* PyCellObject, PyMethodObject, PyCFunctionObject, PyWeakReference */
