@@ -59,13 +59,19 @@ void frame_pieces__parse_object(const struct part *part)
 		add_inner_frame(part, inner);
 }
 
+/* When it has ended, only the code is left of its frame. */
 void frame_pieces__parse_generator(const struct part *part)
 {
 	const struct object_layout *layout = part->layout;
+	uint16_t code;
 
-	if (layout->generator_inner_frame != PY_NO_FIELD &&
-	    (int8_t)part__byte(part, layout->generator_state) < GENERATOR_CLEARED)
+	if (layout->generator_inner_frame == PY_NO_FIELD)
+		return;
+	code = layout->generator_inner_frame + layout->inner_code;
+	if ((int8_t)part__byte(part, layout->generator_state) < GENERATOR_CLEARED)
 		add_inner_frame(part, part->piece->object + layout->generator_inner_frame);
+	else
+		part__emit(part, untagged(part, part__field(part, code)), REFERENT_FIELD, code);
 }
 
 /* Fast locals and temporary values in use; 0 while the frame runs. */

@@ -15,18 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address_map.h"
 #include "object_layout.h"
 #include "object_pieces.h"
 #include "object_shape.h"
 #include "reader.h"
-#include "target_text.h"
+#include "type_shapes.h"
 
 #define OBJECTS_AT_ONCE 4096
 #define PARTS_AT_ONCE 1024
 #define PART_REQUESTS 3 /* elements, what is beside them, the guard */
 #define ROOM_BYTES (READER_BUFFER_BYTES / 2)
-#define MAX_BASES 64
 
 /* Part of a piece that is being read. */
 struct reading {
@@ -40,11 +38,8 @@ struct reading {
 
 struct referents {
 	struct memory_reader *reader;
-	const struct python *python;
 	const struct object_layout *layout;
-	struct address_map shape_indices; /* by the type's address */
-	struct object_shape **shapes;     /* NULL: that is no type */
-	size_t n_shapes;
+	struct type_shapes *shapes;
 	struct object_piece *pieces; /* that wait */
 	size_t n_pieces, capacity;
 	struct reading readings[PARTS_AT_ONCE];
@@ -75,8 +70,12 @@ int referents__new(struct memory_reader *reader, const struct python *python,
 	if (!referents)
 		return -ENOMEM;
 	referents->reader = reader;
-	referents->python = python;
 	referents->layout = layout;
+	referents->shapes = type_shapes__new(reader, python);
+	if (!referents->shapes) {
+		free(referents);
+		return -ENOMEM;
+	}
 	*ret_referents = referents;
 	return 0;
 }
@@ -85,170 +84,9 @@ void referents__free(struct referents *referents)
 {
 	if (!referents)
 		return;
-	for (size_t i = 0; i < referents->n_shapes; i++) {
-		if (referents->shapes[i])
-			object_shape__free(referents->shapes[i]);
-		free(referents->shapes[i]);
-	}
-	free(referents->shapes);
-	address_map__free(&referents->shape_indices);
+	type_shapes__free(referents->shapes);
 	free(referents->pieces);
 	free(referents);
-}
-
-/* --- types ------------------------------------------------------------------------------------------- */
-
-/* What is read of a type, apart from its bases. */
-struct type_reading {
-	char *bytes; /* layout->type_bytes */
-	char *name;
-	struct type_member members[MAX_TYPE_MEMBERS];
-	size_t n_members;
-};
-
-static uint64_t type_word(const struct referents *referents, const struct type_reading *type, uint16_t offset)
-{
-	uint64_t word;
-
-	memcpy(&word, type->bytes + offset, sizeof(word));
-	return word;
-}
-
-/* They end with one of zeros, which may be the last thing that can be read. */
-static int read_members(struct referents *referents, uint64_t address, struct type_reading *type)
-{
-	struct memory_request requests[MAX_TYPE_MEMBERS];
-	int err;
-
-	if (!address)
-		return 0;
-	for (size_t i = 0; i < MAX_TYPE_MEMBERS; i++)
-		requests[i] = (struct memory_request){
-			.address = address + i * sizeof(type->members[i]),
-			.to = &type->members[i],
-			.bytes = sizeof(type->members[i]),
-		};
-	err = memory_reader__read_many(referents->reader, requests, MAX_TYPE_MEMBERS);
-	while (!err && type->n_members < MAX_TYPE_MEMBERS && !requests[type->n_members].error &&
-	       type->members[type->n_members].name)
-		type->n_members++;
-	return err;
-}
-
-/* 0; -EINVAL: that is no type; others of the reader. */
-static int read_type(struct referents *referents, uint64_t address, struct type_reading *ret_type)
-{
-	const struct object_layout *layout = referents->layout;
-	int err;
-
-	*ret_type = (struct type_reading){.bytes = malloc(layout->type_bytes)};
-	if (!ret_type->bytes)
-		return -ENOMEM;
-	err = memory_reader__read(referents->reader, address, ret_type->bytes, layout->type_bytes);
-	if (err)
-		return err == -ESRCH ? err : -EINVAL;
-	ret_type->name =
-		target_text__c_string(referents->reader, type_word(referents, ret_type, layout->type_name));
-	if (!ret_type->name)
-		return -EINVAL;
-	return read_members(referents, type_word(referents, ret_type, layout->type_members), ret_type);
-}
-
-static void free_type(struct type_reading *type)
-{
-	free(type->bytes);
-	free(type->name);
-}
-
-static int find_shape(struct referents *referents, uint64_t type, int depth,
-		      const struct object_shape **ret_shape);
-
-static int make_shape(struct referents *referents, uint64_t address, int depth,
-		      struct object_shape *ret_shape)
-{
-	struct type_parts parts = {.address = address};
-	struct type_reading type;
-	int err = read_type(referents, address, &type);
-
-	if (!err) {
-		uint64_t base = type_word(referents, &type, referents->layout->type_base);
-
-		if (base)
-			err = find_shape(referents, base, depth + 1, &parts.base);
-	}
-	if (!err) {
-		parts.bytes = type.bytes;
-		parts.name = type.name;
-		parts.members = type.members;
-		parts.n_members = type.n_members;
-		err = object_shape__make(&parts, referents->layout, ret_shape);
-	}
-	free_type(&type);
-	return err;
-}
-
-static int reserve_shape(struct referents *referents)
-{
-	size_t n = referents->n_shapes;
-	struct object_shape **grown;
-
-	if (n & (n - 1))
-		return 0;
-	grown = reallocarray(referents->shapes, n ? n * 2 : 1, sizeof(struct object_shape *));
-	if (!grown)
-		return -ENOMEM;
-	referents->shapes = grown;
-	return 0;
-}
-
-/* NULL: that is no type. */
-static int keep_shape(struct referents *referents, uint64_t type, struct object_shape *shape)
-{
-	int err = reserve_shape(referents);
-
-	if (!err)
-		err = address_map__put(&referents->shape_indices, type, referents->n_shapes);
-	if (!err)
-		referents->shapes[referents->n_shapes++] = shape;
-	return err;
-}
-
-static int load_shape(struct referents *referents, uint64_t type, int depth,
-		      const struct object_shape **ret_shape)
-{
-	struct object_shape *shape = calloc(1, sizeof(*shape));
-	int err = shape ? make_shape(referents, type, depth, shape) : -ENOMEM;
-
-	if (err == -EINVAL) {
-		free(shape);
-		shape = NULL;
-		err = 0;
-	}
-	if (!err)
-		err = keep_shape(referents, type, shape);
-	if (err) {
-		if (shape)
-			object_shape__free(shape);
-		free(shape);
-		return err;
-	}
-	*ret_shape = shape;
-	return shape ? 0 : -EINVAL;
-}
-
-/* 0; -EINVAL: that is no type; -ESRCH, -ENOMEM. */
-static int find_shape(struct referents *referents, uint64_t type, int depth,
-		      const struct object_shape **ret_shape)
-{
-	uint32_t index;
-
-	if (!type || depth > MAX_BASES)
-		return -EINVAL;
-	index = address_map__find(&referents->shape_indices, type);
-	if (index == ADDRESS_MAP_NONE)
-		return load_shape(referents, type, depth, ret_shape);
-	*ret_shape = referents->shapes[index];
-	return *ret_shape ? 0 : -EINVAL;
 }
 
 /* --- pieces ------------------------------------------------------------------------------------------ */
@@ -426,7 +264,7 @@ static int start_object(struct visit *visit, size_t from)
 	const struct object_ref *object = &visit->objects[from];
 	struct piece_results results = {.visitor = visit->visitor};
 	const struct object_shape *shape;
-	int err = find_shape(visit->referents, object->type, 0, &shape);
+	int err = type_shapes__find(visit->referents->shapes, object->type, &shape);
 
 	if (err == -EINVAL) {
 		visit->losses->implausible++;
@@ -468,7 +306,7 @@ static int start_frame(struct visit *visit, size_t from, uint64_t address)
 	if (referents->layout->inner_fast_locals == PY_NO_FIELD) {
 		err = memory_reader__read(referents->reader, address + sizeof(uint64_t), &type, sizeof(type));
 		if (!err)
-			err = find_shape(referents, type, 0, &shape);
+			err = type_shapes__find(referents->shapes, type, &shape);
 	}
 	if (err == -EINVAL || err == -EFAULT) {
 		visit->losses->unreadable++;
@@ -494,64 +332,11 @@ int referents__visit_frames(struct referents *referents, const struct stack_fram
 	return err;
 }
 
-/* --- names ------------------------------------------------------------------------------------------- */
-
-/* The key with this index among those that the instances of a class share: a str. */
-static char *read_attribute_name(struct referents *referents, uint64_t type, uint64_t index)
-{
-	const struct object_layout *layout = referents->layout;
-	uint64_t keys, key, entries;
-	uint8_t index_bytes;
-
-	if (layout->attribute_values == ATTRIBUTES_IN_DICT ||
-	    memory_reader__read(referents->reader, type + layout->class_keys, &keys, sizeof(keys)) ||
-	    memory_reader__read(referents->reader, keys + layout->keys_index_bytes, &index_bytes,
-				sizeof(index_bytes)))
-		return NULL;
-	entries = keys + layout->keys_index + (UINT64_C(1) << (index_bytes & 63));
-	if (memory_reader__read(referents->reader, entries + index * 2 * sizeof(key), &key, sizeof(key)))
-		return NULL;
-	return target_text__str(referents->reader, &referents->python->layout, key);
-}
-
-/* In this type itself, not in its bases. */
-static char *find_field_name(struct referents *referents, uint64_t address, const struct type_reading *type,
-			     uint64_t offset)
-{
-	const struct type_parts parts = {.address = address, .bytes = type->bytes, .name = type->name};
-	const struct known_type *known = type_parts__known(&parts, referents->layout);
-	const struct object_field *field = known ? known->fields : NULL;
-
-	for (; field && field->layout; field++)
-		if (object_field__offset(field, referents->layout) == offset && field->name)
-			return strdup(field->name);
-	for (size_t i = 0; i < type->n_members; i++)
-		if (type->members[i].offset == offset && type_member__is_object(&type->members[i]))
-			return target_text__c_string(referents->reader, type->members[i].name);
-	return NULL;
-}
-
-static char *read_field_name(struct referents *referents, uint64_t type, uint64_t offset)
-{
-	char *name = NULL;
-
-	for (int depth = 0; type && !name && depth < MAX_BASES; depth++) {
-		struct type_reading reading;
-		int err = read_type(referents, type, &reading);
-
-		if (!err)
-			name = find_field_name(referents, type, &reading, offset);
-		type = err ? 0 : type_word(referents, &reading, referents->layout->type_base);
-		free_type(&reading);
-	}
-	return name;
-}
-
 char *referents__name(struct referents *referents, uint64_t type, enum referent_label label, uint64_t key)
 {
 	if (label == REFERENT_ATTRIBUTE)
-		return read_attribute_name(referents, type, key);
+		return type_shapes__attribute_name(referents->shapes, type, key);
 	if (label == REFERENT_FIELD || label == REFERENT_WORD)
-		return read_field_name(referents, type, key);
+		return type_shapes__field_name(referents->shapes, type, key);
 	return NULL;
 }

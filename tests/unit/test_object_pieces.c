@@ -521,7 +521,8 @@ static void test_generator_314(void **state)
 	assert_referent(3, item(3), REFERENT_LOCAL, 2);
 	*at(OBJECT + layout->generator_state) = GENERATOR_CLEARED;
 	walk(14, &shape);
-	assert_int_equal(found.n, 0);
+	assert_int_equal(found.n, 1);
+	assert_referent(0, OTHER, REFERENT_FIELD, layout->generator_inner_frame + layout->inner_code);
 }
 
 /* While it runs, it does not say how much of its stack it uses. */
