@@ -12,7 +12,7 @@
 
 #define MAX_FILE_BYTES (256 << 20)
 #define MAX_ROWS (1u << 20)
-#define MAX_SUM (INT64_MAX / MAX_ROWS / 4) /* so that no sum of rows overflows */
+#define MAX_SUM (INT64_MAX / MAX_ROWS / 8) /* so that no sum of rows overflows */
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
@@ -95,18 +95,30 @@ static int parse_sum(json_t *json, const char *blocks_key, struct census_sum *re
 	return 0;
 }
 
+/* What a type takes is the sum of these. */
+static int parse_bytes(json_t *json, struct census_sum *sum)
+{
+	static const char *const keys[] = {"outside_bytes", "owned_block_bytes", "owned_outside_bytes"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		json_t *bytes = json_object_get(json, keys[i]);
+
+		if (!json_is_integer(bytes) || !is_sum(json_integer_value(bytes)))
+			return -EBADMSG;
+		sum->bytes += json_integer_value(bytes);
+	}
+	return 0;
+}
+
 static int parse_type(json_t *json, struct census_rows *rows)
 {
 	const char *name = NULL, *address;
-	json_int_t outside_bytes;
 	struct census_sum sum;
 	json_t *type;
 
-	if (json_unpack(json, "{so ss sI}", "type", &type, "address", &address, "outside_bytes",
-			&outside_bytes) ||
-	    parse_sum(json, "objects", &sum) || !is_sum(outside_bytes))
+	if (json_unpack(json, "{so ss}", "type", &type, "address", &address) ||
+	    parse_sum(json, "objects", &sum) || parse_bytes(json, &sum))
 		return -EBADMSG;
-	sum.bytes += outside_bytes;
 	name = json_string_value(type);
 	if (!name && !json_is_null(type))
 		return -EBADMSG;

@@ -99,9 +99,25 @@ bool object_type__has_gc(const struct object_type *type)
 	return type->flags & HAVE_GC;
 }
 
+bool object_type__is_int(const struct object_type *type)
+{
+	return type->flags & LONG_SUBCLASS;
+}
+
 bool object_type__is_str(const struct object_type *type)
 {
 	return type->flags & UNICODE_SUBCLASS && !(type->flags & HEAP_TYPE);
+}
+
+bool object_type__has_length(const struct object_type *type)
+{
+	return type->flags &
+	       (LIST_SUBCLASS | TUPLE_SUBCLASS | DICT_SUBCLASS | UNICODE_SUBCLASS | BYTES_SUBCLASS);
+}
+
+bool object_type__is_container(const struct object_type *type)
+{
+	return type->flags & (LIST_SUBCLASS | DICT_SUBCLASS);
 }
 
 bool object_type__is_heap_type(const struct object_type *type)

@@ -41,6 +41,11 @@ int pool_map__add(struct pool_map *map, uint64_t address, uint32_t szidx);
 /* NULL: no pools are near. */
 const struct pool_table *pool_map__find_table(struct pool_map *map, uint64_t first);
 
+static inline uint32_t pool_place__block_bytes(struct pool_place place)
+{
+	return (place.szidx + 1) * POOL_CLASS_BYTES;
+}
+
 /* Of a pool or anything in it. is_pool is false where there is none. */
 static inline struct pool_place pool_map__find(struct pool_map *map, uint64_t address)
 {
