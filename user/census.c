@@ -24,6 +24,7 @@
 
 #include "address_map.h"
 #include "block_marks.h"
+#include "census_group.h"
 
 #define NO_TYPE (ADDRESS_MAP_NONE - 1)
 #define MAX_KNOWN (1u << 21) /* addresses to remember, 64 MiB; they are asked for again if there are more */
@@ -68,8 +69,10 @@ void census__free(struct census *census)
 {
 	if (!census)
 		return;
-	for (size_t i = 0; i < census->n_types; i++)
+	for (size_t i = 0; i < census->n_types; i++) {
 		free(census->types[i].name);
+		free(census->types[i].module);
+	}
 	free(census->types);
 	free(census->asked);
 	free(census->holders);
@@ -210,8 +213,10 @@ int census__add_type(struct census *census, const struct census_type *type)
 		return -ENOMEM;
 	census->types = types;
 	err = put_known(census, type->type.address, census->n_types);
-	if (!err)
-		types[census->n_types++] = *type;
+	if (!err) {
+		types[census->n_types] = *type;
+		types[census->n_types++].n_types = 1;
+	}
 	return err;
 }
 
@@ -505,6 +510,12 @@ static int compare_types(const void *a, const void *b)
 	return (x->type.address > y->type.address) - (x->type.address < y->type.address);
 }
 
+static void sort_types(struct census *census)
+{
+	if (census->n_types)
+		qsort(census->types, census->n_types, sizeof(*census->types), compare_types);
+}
+
 void census__finish(struct census *census, const struct heap_torn *torn)
 {
 	struct census_sum *sum = &census->rests[CENSUS_TORN];
@@ -512,10 +523,18 @@ void census__finish(struct census *census, const struct heap_torn *torn)
 	*sum = (struct census_sum){torn->blocks, torn->bytes};
 	census->total.blocks += sum->blocks;
 	census->total.bytes += sum->bytes;
-	if (census->n_types)
-		qsort(census->types, census->n_types, sizeof(*census->types), compare_types);
+	sort_types(census);
 	while (census->n_types && !census->types[census->n_types - 1].objects)
 		census->n_types--;
+}
+
+void census__group(struct census *census, enum census_by by)
+{
+	if (by == CENSUS_BY_CLASS)
+		census->n_types = census_group__classes(census->types, census->n_types);
+	if (by == CENSUS_BY_MODULE)
+		census->n_types = census_group__modules(census->types, census->n_types);
+	sort_types(census);
 }
 
 struct census_type *census__types(const struct census *census, size_t *ret_n)

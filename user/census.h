@@ -46,6 +46,8 @@ struct census_type {
 	uint8_t length_word; /* of an instance, where it says how many items it has; 0: nowhere */
 	uint8_t buffers;     /* enum object_buffers */
 	char *name;          /* NULL: could not be read */
+	char *module;        /* the same; NULL also where nobody asked for it */
+	uint64_t n_types;    /* 1, or of how many types the row is (user/census_group.h) */
 	uint64_t objects;
 	uint64_t tracked;                /* by the garbage collector: what gc.get_objects() knows */
 	uint64_t block_bytes;            /* their own blocks in pools */
@@ -121,6 +123,16 @@ void census__finish_holders(struct census *census);
 
 /* Nothing more comes: only types with instances stay, the largest first. */
 void census__finish(struct census *census, const struct heap_torn *torn);
+
+/* How types are put together in rows. */
+enum census_by {
+	CENSUS_BY_TYPE,
+	CENSUS_BY_CLASS, /* types that are no classes in one row */
+	CENSUS_BY_MODULE,
+};
+
+/* Once types have their names. */
+void census__group(struct census *census, enum census_by by);
 
 struct census_type *census__types(const struct census *census, size_t *ret_n);
 struct census_sum census__rest(const struct census *census, enum census_rest rest);

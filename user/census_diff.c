@@ -49,7 +49,7 @@ static int add_type(struct census_rows *rows, const char *name, const char *addr
 {
 	char unnamed[64];
 
-	snprintf(unnamed, sizeof(unnamed), "[type at %s]", address);
+	snprintf(unnamed, sizeof(unnamed), "[type at %s]", address ? address : "?");
 	return census_rows__add(rows, name ? name : unnamed, sum);
 }
 
@@ -112,15 +112,15 @@ static int parse_bytes(json_t *json, struct census_sum *sum)
 
 static int parse_type(json_t *json, struct census_rows *rows)
 {
-	const char *name = NULL, *address;
+	const char *name, *address;
 	struct census_sum sum;
-	json_t *type;
+	json_t *type = json_object_get(json, "type");
 
-	if (json_unpack(json, "{so ss}", "type", &type, "address", &address) ||
-	    parse_sum(json, "objects", &sum) || parse_bytes(json, &sum))
+	if (!type || parse_sum(json, "objects", &sum) || parse_bytes(json, &sum))
 		return -EBADMSG;
 	name = json_string_value(type);
-	if (!name && !json_is_null(type))
+	address = json_string_value(json_object_get(json, "address"));
+	if (!name && !(json_is_null(type) && address))
 		return -EBADMSG;
 	return add_type(rows, name, address, sum);
 }

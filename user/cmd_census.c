@@ -21,6 +21,7 @@
 struct arguments {
 	pid_t pid;
 	bool fragmentation, diff, json, force;
+	enum census_by by;
 	long every_s, duration_s; /* 0: once; without end */
 	size_t top;
 	const char *files[2]; /* of --diff */
@@ -38,10 +39,20 @@ struct subject {
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP, OPTION_JSON, OPTION_FORCE };
+enum {
+	OPTION_BY = 256,
+	OPTION_FRAGMENTATION,
+	OPTION_EVERY,
+	OPTION_DIFF,
+	OPTION_TOP,
+	OPTION_JSON,
+	OPTION_FORCE
+};
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the process", 1},
+	{"by", OPTION_BY, "type|class|module", 0,
+	 "one row for each type (the default), for each class and exception, or for each module", 1},
 	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
 	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
 	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
@@ -59,6 +70,7 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "stopped, probed or written to, and need not have been recorded.\v"
 				    "Examples:\n"
 				    "  sudo linger census -p 1234\n"
+				    "  sudo linger census -p 1234 --by module\n"
 				    "  sudo linger census -p 1234 --every 10 -d 60\n"
 				    "  sudo linger census -p 1234 -o before.json\n"
 				    "  linger census --diff before.json after.json\n"
@@ -75,6 +87,17 @@ static bool is_json_path(const char *path)
 	return suffix && !strcmp(suffix, ".json");
 }
 
+static enum census_by parse_by(struct argp_state *state, const char *text)
+{
+	if (!strcmp(text, "class"))
+		return CENSUS_BY_CLASS;
+	if (!strcmp(text, "module"))
+		return CENSUS_BY_MODULE;
+	if (strcmp(text, "type"))
+		argp_error(state, "--by %s: it is type, class or module", text);
+	return CENSUS_BY_TYPE;
+}
+
 static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
 	if (args->path && is_json_path(args->path))
@@ -86,6 +109,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 					     : "which process? Name it with -p PID");
 	if ((args->diff || args->every_s) && (args->json || args->fragmentation))
 		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
+	if (args->by && (args->diff || args->fragmentation))
+		argp_error(state, "--by is for a census of a process by type");
 	if (args->every_s && args->path)
 		argp_error(state, "--every writes to standard output");
 	if (args->duration_s && !args->every_s)
@@ -99,6 +124,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'p':
 		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		break;
+	case OPTION_BY:
+		args->by = parse_by(state, arg);
 		break;
 	case OPTION_FRAGMENTATION:
 		args->fragmentation = true;
@@ -196,8 +224,8 @@ static int take(struct subject *subject, struct census **ret_census, struct erro
 {
 	double start_s = now_s();
 	struct heap_losses losses;
-	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &losses,
-				    error);
+	int err = heap_census__take(subject->target, subject->reader, &subject->python, subject->about.by,
+				    ret_census, &losses, error);
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
@@ -367,7 +395,7 @@ static int watch(struct subject *subject, const struct arguments *args, struct e
 
 static int report_target(const struct arguments *args, struct error *error)
 {
-	struct subject subject = {};
+	struct subject subject = {.about.by = args->by};
 	int err = open_subject(&subject, args->pid, error);
 
 	if (!err && args->fragmentation)

@@ -19,6 +19,7 @@
 #define BYTES_SUBCLASS (1u << 27)
 #define UNICODE_SUBCLASS (1u << 28)
 #define DICT_SUBCLASS (1u << 29)
+#define EXCEPTION_SUBCLASS (1u << 30)
 #define TYPE_SUBCLASS (1u << 31)
 
 /* Where PyTypeObject and PyObject have their fields. */
@@ -118,6 +119,11 @@ bool object_type__has_length(const struct object_type *type)
 bool object_type__is_container(const struct object_type *type)
 {
 	return type->flags & (LIST_SUBCLASS | DICT_SUBCLASS);
+}
+
+bool object_type__is_class(const struct object_type *type)
+{
+	return type->flags & (HEAP_TYPE | EXCEPTION_SUBCLASS);
 }
 
 bool object_type__is_heap_type(const struct object_type *type)

@@ -88,6 +88,8 @@ bool object_type__is_str(const struct object_type *type); /* str itself, or a st
 /* A list, tuple, dict, str or bytes: the third word of an instance is its length. */
 bool object_type__has_length(const struct object_type *type);
 bool object_type__is_container(const struct object_type *type); /* derived from list or dict */
+/* Made by a class statement or by an extension at run time, or an exception. */
+bool object_type__is_class(const struct object_type *type);
 bool object_type__is_heap_type(const struct object_type *type);
 
 /* Whether a word can be the address of an object. */

@@ -20,6 +20,7 @@ struct heap_census {
 	const struct target *target;
 	struct memory_reader *reader;
 	const struct python *python;
+	enum census_by by;
 	struct heap_walk *walk;
 	struct census *census;
 	struct address_range low[MAX_LOW_RANGES];
@@ -255,8 +256,11 @@ static void name_types(struct heap_census *census)
 	size_t n;
 	struct census_type *types = census__types(census->census, &n);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		types[i].name = type_names__read(&names, &types[i].type);
+		if (census->by == CENSUS_BY_MODULE)
+			types[i].module = type_names__read_module(&names, &types[i].type);
+	}
 }
 
 /* --- the census -------------------------------------------------------------------------------------- */
@@ -310,6 +314,7 @@ static int take(struct heap_census *census, struct heap_losses *ret_losses)
 		return err;
 	census__finish(census->census, &torn);
 	name_types(census);
+	census__group(census->census, census->by);
 	*ret_losses = (struct heap_losses){torn, census->losses.unreadable + census->losses.implausible};
 	return 0;
 }
@@ -323,7 +328,8 @@ static int explain(const struct target *target, int err, struct error *error)
 }
 
 int heap_census__take(const struct target *target, struct memory_reader *reader, const struct python *python,
-		      struct census **ret_census, struct heap_losses *ret_losses, struct error *error)
+		      enum census_by by, struct census **ret_census, struct heap_losses *ret_losses,
+		      struct error *error)
 {
 	struct heap_census *census;
 	struct heap_losses losses;
@@ -339,6 +345,7 @@ int heap_census__take(const struct target *target, struct memory_reader *reader,
 	census->target = target;
 	census->reader = reader;
 	census->python = python;
+	census->by = by;
 	census->layout = object_layout__get(python->minor);
 	err = take(census, &losses);
 	referents__free(census->referents);

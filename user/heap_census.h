@@ -13,6 +13,7 @@ struct heap_losses {
 
 /* Takes the census of a target's heap, with names. 0 or a negative errno with its sentence. */
 int heap_census__take(const struct target *target, struct memory_reader *reader, const struct python *python,
-		      struct census **ret_census, struct heap_losses *ret_losses, struct error *error);
+		      enum census_by by, struct census **ret_census, struct heap_losses *ret_losses,
+		      struct error *error);
 
 #endif /* LINGER_HEAP_CENSUS_H */

@@ -50,16 +50,17 @@ static json_t *make_type(const struct census_type *type)
 	char address[32];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, type->type.address);
-	return json_pack("{so ss sI sI sI sI sI sI sI sI sI sI so so}", "type",
-			 type->name ? stats_json__text(type->name) : json_null(), "address", address,
-			 "objects", (json_int_t)type->objects, "own_bytes", (json_int_t)type->own_bytes,
-			 "owned_bytes", (json_int_t)type->owned_bytes, "block_bytes",
-			 (json_int_t)type->block_bytes, "owned_blocks", (json_int_t)type->owned.blocks,
-			 "owned_block_bytes", (json_int_t)type->owned.bytes, "outside_objects",
-			 (json_int_t)type->outside.blocks, "outside_bytes", (json_int_t)type->outside.bytes,
-			 "owned_outside_bytes", (json_int_t)type->owned_outside.bytes, "tracked",
-			 (json_int_t)type->tracked, "largest", make_peak(&type->largest, "bytes"), "longest",
-			 make_peak(&type->longest, "length"));
+	return json_pack(
+		"{so so sI sI sI sI sI sI sI sI sI sI sI so so}", "type",
+		type->name ? stats_json__text(type->name) : json_null(), "address",
+		type->type.address ? json_string(address) : json_null(), "types", (json_int_t)type->n_types,
+		"objects", (json_int_t)type->objects, "own_bytes", (json_int_t)type->own_bytes, "owned_bytes",
+		(json_int_t)type->owned_bytes, "block_bytes", (json_int_t)type->block_bytes, "owned_blocks",
+		(json_int_t)type->owned.blocks, "owned_block_bytes", (json_int_t)type->owned.bytes,
+		"outside_objects", (json_int_t)type->outside.blocks, "outside_bytes",
+		(json_int_t)type->outside.bytes, "owned_outside_bytes", (json_int_t)type->owned_outside.bytes,
+		"tracked", (json_int_t)type->tracked, "largest", make_peak(&type->largest, "bytes"),
+		"longest", make_peak(&type->longest, "length"));
 }
 
 static json_t *make_types(const struct census *census)

@@ -42,12 +42,12 @@ static struct census_sum sum_of_all(const struct census *census)
 /* What a row adds up. */
 struct row {
 	uint64_t own_bytes, owned_bytes;
-	uint64_t blocks;
+	uint64_t blocks, types;
 };
 
 static struct row row_of(const struct census_type *type)
 {
-	return (struct row){census_type__own(type), census_type__owned(type), type->objects};
+	return (struct row){census_type__own(type), census_type__owned(type), type->objects, type->n_types};
 }
 
 static void add_row(struct row *sum, struct row row)
@@ -55,6 +55,7 @@ static void add_row(struct row *sum, struct row row)
 	sum->own_bytes += row.own_bytes;
 	sum->owned_bytes += row.owned_bytes;
 	sum->blocks += row.blocks;
+	sum->types += row.types;
 }
 
 static void put_numbers(const struct census *census, struct row row, FILE *out)
@@ -83,6 +84,15 @@ static void put_type(const struct census *census, const struct census_type *type
 	putc('\n', out);
 }
 
+/* "type" */
+static const char *kind_of_rows(const struct census_about *about)
+{
+	static const char *const kinds[] = {
+		[CENSUS_BY_TYPE] = "type", [CENSUS_BY_CLASS] = "class", [CENSUS_BY_MODULE] = "module"};
+
+	return kinds[about->by];
+}
+
 static void put_other_types(const struct census *census, size_t first, FILE *out)
 {
 	size_t n;
@@ -95,7 +105,7 @@ static void put_other_types(const struct census *census, size_t first, FILE *out
 	if (first >= n)
 		return;
 	put_numbers(census, sum, out);
-	fprintf(out, "other: %s type%s\n", render_count(n - first, count), plural(n - first));
+	fprintf(out, "other: %s type%s\n", render_count(sum.types, count), plural(sum.types));
 }
 
 static void put_total(const struct census *census, FILE *out)
@@ -110,20 +120,20 @@ static void put_total(const struct census *census, FILE *out)
 	for (int rest = 0; rest < CENSUS_RESTS; rest++) {
 		struct census_sum blocks = census__rest(census, rest);
 
-		add_row(&sum, (struct row){blocks.bytes, 0, blocks.blocks});
+		add_row(&sum, (struct row){.own_bytes = blocks.bytes, .blocks = blocks.blocks});
 	}
 	put_numbers(census, sum, out);
-	fprintf(out, "total: %s type%s\n\n", render_count(n, count), plural(n));
+	fprintf(out, "total: %s type%s\n\n", render_count(sum.types, count), plural(sum.types));
 }
 
-static void put_types(const struct census *census, size_t top, FILE *out)
+static void put_types(const struct census_about *about, const struct census *census, size_t top, FILE *out)
 {
 	size_t n;
 	const struct census_type *types = census__types(census, &n);
 
-	fputs("object: what the heap holds now, by type\n\n", out);
+	fprintf(out, "object: what the heap holds now, by %s\n\n", kind_of_rows(about));
 	fprintf(out, "%11s  %7s  %11s  %11s  %11s  %s\n", "bytes", "share", "own", "owned", "objects",
-		"type");
+		kind_of_rows(about));
 	for (size_t i = 0; i < n && i < top; i++)
 		put_type(census, &types[i], out);
 	put_other_types(census, top, out);
@@ -132,7 +142,7 @@ static void put_types(const struct census *census, size_t top, FILE *out)
 
 		if (!blocks.blocks)
 			continue;
-		put_numbers(census, (struct row){blocks.bytes, 0, blocks.blocks}, out);
+		put_numbers(census, (struct row){.own_bytes = blocks.bytes, .blocks = blocks.blocks}, out);
 		fprintf(out, "%s\n", census_rest__text(rest));
 	}
 	put_total(census, out);
@@ -166,7 +176,7 @@ static void put_outside(const struct census *census, FILE *out)
 
 int render_census_text(const struct census_about *about, const struct census *census, size_t top, FILE *out)
 {
-	put_types(census, top, out);
+	put_types(about, census, top, out);
 	put_about(about, out);
 	put_torn(about, census, out);
 	render_note(

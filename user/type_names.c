@@ -101,12 +101,36 @@ static char *read_module(struct type_names *names, const struct object_type *typ
 	return NULL;
 }
 
+/* tp_name. */
+static char *read_type_name(const struct type_names *names, const struct object_type *type)
+{
+	uint64_t address;
+
+	return read_word(names, type->address + TYPE_NAME, &address)
+		       ? NULL
+		       : target_text__c_string(names->reader, address);
+}
+
+char *type_names__read_module(struct type_names *names, const struct object_type *type)
+{
+	bool is_class = object_type__is_heap_type(type);
+	char *module = is_class ? read_module(names, type) : NULL;
+	char *name = module ? NULL : read_type_name(names, type);
+	const char *dot = name ? strrchr(name, '.') : NULL;
+
+	if (dot)
+		module = strndup(name, dot - name);
+	else if (name && !is_class)
+		module = strdup("builtins");
+	free(name);
+	return module;
+}
+
 /* --- names ------------------------------------------------------------------------------------------- */
 
 char *type_names__read(struct type_names *names, const struct object_type *type)
 {
 	char *qualname = NULL, *module = NULL, *name = NULL;
-	uint64_t address;
 
 	if (object_type__is_heap_type(type)) {
 		qualname = read_str_at(names, type->address + names->python->runtime.type_qualname);
@@ -116,8 +140,8 @@ char *type_names__read(struct type_names *names, const struct object_type *type)
 		name = NULL;
 	if (!name && qualname)
 		name = strdup(qualname);
-	if (!name && !read_word(names, type->address + TYPE_NAME, &address))
-		name = target_text__c_string(names->reader, address);
+	if (!name)
+		name = read_type_name(names, type);
 	free(qualname);
 	free(module);
 	return name;

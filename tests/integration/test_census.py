@@ -199,6 +199,32 @@ def test_a_corrupted_heap(interpreter):
         target.process.kill()  # it could not end by itself any more
 
 
+def test_modules(target):
+    types, modules = census(target.pid), census(target.pid, "--by", "module")
+    rows = {row["type"]: row for row in modules["types"]}
+    made = [row for row in types["types"] if row["type"].startswith("inspected.")]
+    assert rows["inspected"]["types"] == len(made) > 3
+    assert rows["inspected"]["objects"] == sum(row["objects"] for row in made)
+    assert rows["inspected"]["own_bytes"] == sum(row["own_bytes"] for row in made)
+    assert rows["collections"]["objects"] >= 80 and rows["builtins"]["objects"] > rows["__main__"]["objects"]
+    assert sum(row["types"] for row in modules["types"]) == len(types["types"])
+    check_sums(modules)
+
+
+def test_classes(target):
+    types, classes = census(target.pid), census(target.pid, "--by", "class")
+    rows = {row["type"]: row["objects"] for row in classes["types"]}
+    assert rows["__main__.Outer.Inner"] == 20 and rows["ValueError"] >= 10
+    assert "dict" not in rows and rows["[other types]"] > by_name(types)["dict"]
+    check_sums(classes)
+
+
+def test_classes_that_grow(target):
+    target.ask("grow")
+    run = run_linger("census", "-p", target.pid, "--by", "class", "--every", 1, "-d", 1)
+    assert diff_rows(run.stdout)["__main__.Outer.Inner"][1] > 0
+
+
 # --- what grows ---------------------------------------------------------------------------------------------
 
 def diff_rows(text):
@@ -292,6 +318,8 @@ def test_files(target, tmp_path):
     (["--diff", "/etc/passwd", "/etc/passwd"], 1, "no census by type"),
     (["-p", "1", "--every", "0"], 2, "is not a number of seconds"),
     (["-p", "1", "-d", "5"], 2, "-d goes with --every"),
+    (["-p", "1", "--by", "size"], 2, "it is type, class or module"),
+    (["-p", "1", "--by", "class", "--fragmentation"], 2, "of a process by type"),
     (["-p", "1", "--every", "5", "--json"], 2, "a table of types"),
 ])
 def test_refusals(options, status, words):
