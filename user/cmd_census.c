@@ -220,8 +220,16 @@ static double now_s(void)
 
 /* --- reports ----------------------------------------------------------------------------------------- */
 
+static struct reading_cost cost_since(const struct memory_reader *reader, struct reading_cost before)
+{
+	struct reading_cost now = memory_reader__cost(reader);
+
+	return (struct reading_cost){now.bytes - before.bytes, now.ns - before.ns};
+}
+
 static int take(struct subject *subject, struct census **ret_census, struct error *error)
 {
+	struct reading_cost before = memory_reader__cost(subject->reader);
 	double start_s = now_s();
 	struct heap_losses losses;
 	int err = heap_census__take(subject->target, subject->reader, &subject->python, subject->about.by,
@@ -229,6 +237,7 @@ static int take(struct subject *subject, struct census **ret_census, struct erro
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
+	subject->about.reading = cost_since(subject->reader, before);
 	if (!err) {
 		subject->about.torn_pools = losses.torn.pools;
 		subject->about.torn_links = losses.torn.links;
@@ -265,6 +274,7 @@ static int add_pool(void *context, uint64_t address, const struct pool_header *p
 
 static int report_fragmentation(struct subject *subject, const struct arguments *args, struct error *error)
 {
+	struct reading_cost before = memory_reader__cost(subject->reader);
 	double start_s = now_s();
 	struct pool_usage usage;
 	struct output *output;
@@ -279,6 +289,7 @@ static int report_fragmentation(struct subject *subject, const struct arguments 
 	pool_usage__finish(&usage);
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
+	subject->about.reading = cost_since(subject->reader, before);
 	err = output__open(args->path, args->force, &output, error);
 	if (err)
 		return err;

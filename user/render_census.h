@@ -17,6 +17,7 @@ struct census_about {
 	enum census_by by;
 	double time_s; /* when it was taken, since 1970 */
 	double elapsed_s;
+	struct reading_cost reading; /* in that time */
 	uint64_t torn_pools;
 	uint64_t torn_links;  /* to objects outside the pools */
 	uint64_t torn_owners; /* objects whose buffers are not known */

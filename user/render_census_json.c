@@ -23,8 +23,9 @@ static int finish(json_t *report, FILE *out)
 
 static json_t *make_target(const struct census_about *about)
 {
-	return json_pack("{si ss sf sf}", "pid", (int)about->pid, "python", about->python_version, "time",
-			 about->time_s, "elapsed_s", about->elapsed_s);
+	return json_pack("{si ss sf sf sf sI}", "pid", (int)about->pid, "python", about->python_version,
+			 "time", about->time_s, "elapsed_s", about->elapsed_s, "reading_s",
+			 about->reading.ns / 1e9, "read_bytes", (json_int_t)about->reading.bytes);
 }
 
 /* --- by type ----------------------------------------------------------------------------------------- */
