@@ -22,6 +22,7 @@
 struct arguments {
 	struct look_options look;
 	bool fragmentation, diff;
+	enum census_by by;
 	long every_s, duration_s; /* 0: once; without end */
 	size_t top;
 	const char *files[2]; /* of --diff */
@@ -36,9 +37,17 @@ struct subject {
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP };
+enum {
+	OPTION_BY = 256,
+	OPTION_FRAGMENTATION,
+	OPTION_EVERY,
+	OPTION_DIFF,
+	OPTION_TOP,
+};
 
 static const struct argp_option options[] = {
+	{"by", OPTION_BY, "type|class|module", 0,
+	 "one row for each type (the default), for each class and exception, or for each module", 1},
 	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
 	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
 	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
@@ -53,6 +62,7 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "stopped, probed or written to, and need not have been recorded.\v"
 				    "Examples:\n"
 				    "  sudo linger census -p 1234\n"
+				    "  sudo linger census -p 1234 --by module\n"
 				    "  sudo linger census -p 1234 --every 10 -d 60\n"
 				    "  sudo linger census -p 1234 -o before.json\n"
 				    "  linger census --diff before.json after.json\n"
@@ -61,6 +71,17 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "Exit status: 0 when the census was written, 1 on failure, 2 when this "
 				    "process, kernel or user does not "
 				    "allow it, or the usage was wrong.";
+
+static enum census_by parse_by(struct argp_state *state, const char *text)
+{
+	if (!strcmp(text, "class"))
+		return CENSUS_BY_CLASS;
+	if (!strcmp(text, "module"))
+		return CENSUS_BY_MODULE;
+	if (strcmp(text, "type"))
+		argp_error(state, "--by %s: it is type, class or module", text);
+	return CENSUS_BY_TYPE;
+}
 
 static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
@@ -72,6 +93,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 		look_options__want_pid(&args->look, state);
 	if ((args->diff || args->every_s) && (args->look.json || args->fragmentation))
 		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
+	if (args->by && (args->diff || args->fragmentation))
+		argp_error(state, "--by is for a census of a process by type");
 	if (args->every_s && args->look.path)
 		argp_error(state, "--every writes to standard output");
 	if (args->duration_s && !args->every_s)
@@ -85,6 +108,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->look;
+		break;
+	case OPTION_BY:
+		args->by = parse_by(state, arg);
 		break;
 	case OPTION_FRAGMENTATION:
 		args->fragmentation = true;
@@ -154,16 +180,29 @@ static double now_s(void)
 
 /* --- reports ----------------------------------------------------------------------------------------- */
 
+static struct reading_cost cost_since(const struct memory_reader *reader, struct reading_cost before)
+{
+	struct reading_cost now = memory_reader__cost(reader);
+
+	return (struct reading_cost){now.bytes - before.bytes, now.ns - before.ns};
+}
+
 static int take(struct subject *subject, struct census **ret_census, struct error *error)
 {
+	struct reading_cost before = memory_reader__cost(subject->look.reader);
 	double start_s = now_s();
-	struct heap_torn torn;
+	struct heap_losses losses;
 	int err = heap_census__take(subject->look.target, subject->look.reader, &subject->look.python,
-				    ret_census, &torn, error);
+				    subject->about.by, ret_census, &losses, error);
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
-	subject->about.torn_pools = err ? 0 : torn.pools;
+	subject->about.reading = cost_since(subject->look.reader, before);
+	if (!err) {
+		subject->about.torn_pools = losses.torn.pools;
+		subject->about.torn_links = losses.torn.links;
+		subject->about.torn_owners = losses.owners;
+	}
 	return err;
 }
 
@@ -195,6 +234,7 @@ static int add_pool(void *context, uint64_t address, const struct pool_header *p
 
 static int report_fragmentation(struct subject *subject, const struct arguments *args, struct error *error)
 {
+	struct reading_cost before = memory_reader__cost(subject->look.reader);
 	double start_s = now_s();
 	struct pool_usage usage;
 	struct output *output;
@@ -209,6 +249,7 @@ static int report_fragmentation(struct subject *subject, const struct arguments 
 	pool_usage__finish(&usage);
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
+	subject->about.reading = cost_since(subject->look.reader, before);
 	err = output__open(args->look.path, args->look.force, &output, error);
 	if (err)
 		return err;
@@ -325,7 +366,7 @@ static int watch(struct subject *subject, const struct arguments *args, struct e
 
 static int report_target(const struct arguments *args, struct error *error)
 {
-	struct subject subject = {};
+	struct subject subject = {.about.by = args->by};
 	int err = open_subject(&subject, args->look.pid, error);
 
 	if (!err && args->fragmentation)

@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
+#include "clock.h"
 #include "reader.h"
 #include "reader.skel.h"
 
@@ -27,6 +28,7 @@ struct memory_reader {
 	struct bpf_link *link;
 	struct reader_state *state;
 	char *buffer;
+	struct reading_cost cost;
 };
 
 /* --- the BPF iterator -------------------------------------------------------------------------------- */
@@ -252,7 +254,12 @@ uint32_t memory_reader__tgid(const struct memory_reader *reader)
 	return reader->tgid;
 }
 
-int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
+struct reading_cost memory_reader__cost(const struct memory_reader *reader)
+{
+	return reader->cost;
+}
+
+static int read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
 {
 	size_t done = 0;
 
@@ -269,6 +276,17 @@ int memory_reader__read_many(struct memory_reader *reader, struct memory_request
 			return -ESRCH;
 	}
 	return 0;
+}
+
+int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
+{
+	uint64_t start_ns = now_ns();
+	int err = read_many(reader, requests, n);
+
+	reader->cost.ns += now_ns() - start_ns;
+	for (size_t i = 0; i < n && !err; i++)
+		reader->cost.bytes += requests[i].error ? 0 : requests[i].bytes;
+	return err;
 }
 
 int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes)

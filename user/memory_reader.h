@@ -32,6 +32,13 @@ bool memory_reader__is_bpf(const struct memory_reader *reader);
 /* The target's thread group id in the initial pid namespace, as the BPF programs see it. */
 uint32_t memory_reader__tgid(const struct memory_reader *reader);
 
+/* What was read so far, and how long that took. */
+struct reading_cost {
+	uint64_t bytes;
+	uint64_t ns;
+};
+struct reading_cost memory_reader__cost(const struct memory_reader *reader);
+
 /* Reads one range of any length. 0, -EFAULT, -ESRCH. */
 int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes);
 

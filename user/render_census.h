@@ -14,13 +14,18 @@
 struct census_about {
 	pid_t pid;
 	const char *python_version;
+	enum census_by by;
 	double time_s; /* when it was taken, since 1970 */
 	double elapsed_s;
+	struct reading_cost reading; /* in that time */
 	uint64_t torn_pools;
-	bool is_hooked; /* pymalloc is behind hooks, which may put words of their own into the blocks */
+	uint64_t torn_links;  /* to objects outside the pools */
+	uint64_t torn_owners; /* objects whose buffers are not known */
+	bool is_hooked;       /* pymalloc is behind hooks, which may put words of their own into the blocks */
 };
 
-/* By type: a table of the `top` largest, or everything as JSON. 0, -ENOMEM, or why writing failed. */
+/* By type, class or module: a table of the `top` largest, or everything as JSON. 0, -ENOMEM, or why writing
+ * failed. */
 int render_census_text(const struct census_about *about, const struct census *census, size_t top, FILE *out);
 int render_census_json(const struct census_about *about, const struct census *census, FILE *out);
 

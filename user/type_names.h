@@ -23,4 +23,7 @@ struct type_names {
  */
 char *type_names__read(struct type_names *names, const struct object_type *type);
 
+/* The module of a class or, of a type in C, what is in front of the last dot; "builtins". In the same way. */
+char *type_names__read_module(struct type_names *names, const struct object_type *type);
+
 #endif /* LINGER_TYPE_NAMES_H */

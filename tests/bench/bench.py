@@ -4,6 +4,7 @@
 import signal
 import sys
 
+import census
 import common
 import cost
 import peers
@@ -21,6 +22,7 @@ PARTS = {
     "peers": peers.run,
     "raw": raw.run,
     "sampled": sampled.run,
+    "census": census.run,
 }
 
 

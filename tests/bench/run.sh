@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-#   run.sh [cost] [start] [rss] [pprof] [peers] [raw] [sampled]     all of them when none is named; root
+#   run.sh [cost] [start] [rss] [pprof] [peers] [raw] [sampled] [census]     all of them when none is named; root
 #
 # Markdown on stdout, progress on stderr. BENCH_PYTHON and LINGER name another interpreter and another build,
 # MEMLEAK bcc's memleak (a command) where it is not in its usual place; BENCH_PAIRS and BENCH_SECONDS how often and
