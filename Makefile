@@ -36,9 +36,10 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-# The tracing units are linked into one object; the memory reader is an object of its own, loaded first.
+# The tracing units are linked into one object; the memory reader and the stack sampler are objects of their own.
 # libbpf's linker wants the unit that defines the maps first.
-BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c bpf/reader.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
+SINGLE_BPF := reader stack_sampler
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c $(SINGLE_BPF:%=bpf/%.bpf.c),$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
@@ -91,10 +92,10 @@ $(BUILD)/trace.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(BUILD)/reader.bpf.o: $(BUILD)/bpf/reader.bpf.o
+$(SINGLE_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: $(BUILD)/bpf/%.bpf.o
 	$(Q)cp $< $@
 
-SKELETONS := $(BUILD)/trace.skel.h $(BUILD)/reader.skel.h
+SKELETONS := $(BUILD)/trace.skel.h $(SINGLE_BPF:%=$(BUILD)/%.skel.h)
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
@@ -224,4 +225,4 @@ install: $(BUILD)/linger
 clean:
 	rm -rf $(BUILD)
 
--include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
+-include $(BPF_OBJ:.o=.d) $(SINGLE_BPF:%=$(BUILD)/bpf/%.bpf.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
