@@ -4,6 +4,7 @@
 #   make setup      install the packages that building and testing need (Debian 12 and 13, root)
 #   make test       setup, build, every test (root: the integration tests trace real interpreters)
 #   make unit       unit tests only (no root)
+#   make fuzz       what reads hostile bytes, with libFuzzer: FUZZ_SECONDS=60 for all together (no root)
 #   make demo       setup, build, record a small leaking FastAPI service
 #   make bench      ratios measured side by side on this machine
 #   make truth      sampled mode against programs that know what they leak; about two hours, or what
@@ -45,6 +46,8 @@ USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/stacks_driver
 SURVIVAL_BIN := $(BUILD)/tests/survival
@@ -57,7 +60,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit integration demo bench truth survival install clean
+.PHONY: all check-packages setup test unit fuzz integration demo bench truth survival install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -152,6 +155,28 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/unit/liblinger.a $(LDLIBS) -lcmocka
 
+# The fuzzers run the shipped sources under the same sanitizers, compiled by clang, which brings libFuzzer.
+FUZZ_CFLAGS := $(ALL_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -Wno-unknown-attributes -Itests/fuzz
+FUZZ_COMMON := $(BUILD)/fuzz/fuzz.o $(BUILD)/fuzz/fake_target.o
+
+$(BUILD)/fuzz/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/fuzz/user/%,$(filter-out $(BUILD)/user/main.o,$(USER_OBJ))) $(PROTO_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(BUILD)/fuzz/liblinger.a
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
 # --- helpers of tests and benchmarks ------------------------------------------------------------------------
 
 $(BUILD)/count_only.bpf.o: tests/bench/count_only.bpf.c $(BUILD)/vmlinux.h
@@ -195,8 +220,11 @@ $(BUILD)/tests/%.so: tests/targets/%.cpp
 unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
+fuzz: $(FUZZ_BIN)
+	@tests/run.sh --fuzz
+
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
 	@tests/run.sh
 
 integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
@@ -225,4 +253,5 @@ install: $(BUILD)/linger
 clean:
 	rm -rf $(BUILD)
 
--include $(BPF_OBJ:.o=.d) $(SINGLE_BPF:%=$(BUILD)/bpf/%.bpf.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
+-include $(BPF_OBJ:.o=.d) $(SINGLE_BPF:%=$(BUILD)/bpf/%.bpf.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d) \
+	$(wildcard $(BUILD)/fuzz/*.d $(BUILD)/fuzz/user/*.d)
