@@ -49,7 +49,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
-TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/stacks_driver
+TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/referents_driver $(BUILD)/tests/stacks_driver
 SURVIVAL_BIN := $(BUILD)/tests/survival
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))

@@ -12,7 +12,7 @@
 
 #define MAX_FILE_BYTES (256 << 20)
 #define MAX_ROWS (1u << 20)
-#define MAX_SUM (INT64_MAX / MAX_ROWS / 2) /* so that no sum of rows overflows */
+#define MAX_SUM (INT64_MAX / MAX_ROWS / 8) /* so that no sum of rows overflows */
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
@@ -64,8 +64,7 @@ int census_rows__from(const struct census *census, struct census_rows *ret_rows)
 		char address[32];
 
 		snprintf(address, sizeof(address), "0x%" PRIx64, types[i].type.address);
-		err = add_type(&rows, types[i].name, address,
-			       (struct census_sum){types[i].objects, types[i].block_bytes});
+		err = add_type(&rows, types[i].name, address, census_type__sum(&types[i]));
 	}
 	for (int rest = 0; rest < CENSUS_RESTS && !err; rest++)
 		err = census_rows__add(&rows, census_rest__text(rest), census__rest(census, rest));
@@ -79,15 +78,35 @@ int census_rows__from(const struct census *census, struct census_rows *ret_rows)
 
 /* --- files ------------------------------------------------------------------------------------------- */
 
+static bool is_sum(json_int_t number)
+{
+	return number >= 0 && number <= MAX_SUM;
+}
+
 /* 0 or -EBADMSG. Files are not trusted. */
 static int parse_sum(json_t *json, const char *blocks_key, struct census_sum *ret_sum)
 {
 	json_int_t blocks, bytes;
 
-	if (json_unpack(json, "{sI sI}", blocks_key, &blocks, "block_bytes", &bytes) || blocks < 0 ||
-	    bytes < 0 || blocks > MAX_SUM || bytes > MAX_SUM)
+	if (json_unpack(json, "{sI sI}", blocks_key, &blocks, "block_bytes", &bytes) || !is_sum(blocks) ||
+	    !is_sum(bytes))
 		return -EBADMSG;
 	*ret_sum = (struct census_sum){blocks, bytes};
+	return 0;
+}
+
+/* What a type takes is the sum of these. */
+static int parse_bytes(json_t *json, struct census_sum *sum)
+{
+	static const char *const keys[] = {"outside_bytes", "owned_block_bytes", "owned_outside_bytes"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		json_t *bytes = json_object_get(json, keys[i]);
+
+		if (!json_is_integer(bytes) || !is_sum(json_integer_value(bytes)))
+			return -EBADMSG;
+		sum->bytes += json_integer_value(bytes);
+	}
 	return 0;
 }
 
@@ -98,7 +117,7 @@ static int parse_type(json_t *json, struct census_rows *rows)
 	json_t *type;
 
 	if (json_unpack(json, "{so ss}", "type", &type, "address", &address) ||
-	    parse_sum(json, "objects", &sum))
+	    parse_sum(json, "objects", &sum) || parse_bytes(json, &sum))
 		return -EBADMSG;
 	name = json_string_value(type);
 	if (!name && !json_is_null(type))

@@ -195,13 +195,17 @@ static double now_s(void)
 static int take(struct subject *subject, struct census **ret_census, struct error *error)
 {
 	double start_s = now_s();
-	struct heap_torn torn;
-	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &torn,
+	struct heap_losses losses;
+	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &losses,
 				    error);
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
-	subject->about.torn_pools = err ? 0 : torn.pools;
+	if (!err) {
+		subject->about.torn_pools = losses.torn.pools;
+		subject->about.torn_links = losses.torn.links;
+		subject->about.torn_owners = losses.owners;
+	}
 	return err;
 }
 

@@ -76,17 +76,18 @@ bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address
 			struct object_type *ret_type)
 {
 	uint64_t basic_bytes = word_at(bytes, TYPE_BASIC_BYTES), flags = word_at(bytes, TYPE_FLAGS);
-	uint64_t metatype = word_at(bytes, OBJECT_TYPE * 8);
+	uint64_t metatype = word_at(bytes, OBJECT_TYPE * 8), item_bytes = word_at(bytes, TYPE_ITEM_BYTES);
 	bool is_managed = flags & MANAGED_DICT_OR_WEAKREF;
 
 	if (!object__may_be_pointer(metatype) || basic_bytes < OBJECT_CONTENT * 8 ||
-	    basic_bytes > BLOCK_MAX_BYTES || word_at(bytes, TYPE_ITEM_BYTES) > BLOCK_MAX_BYTES)
+	    basic_bytes >= ADDRESS_MIN || item_bytes > BLOCK_MAX_BYTES)
 		return false;
 	*ret_type = (struct object_type){
 		.address = address,
 		.metatype = metatype,
 		.flags = flags,
 		.basic_bytes = basic_bytes,
+		.item_bytes = item_bytes,
 		.object = (flags & HAVE_GC ? gc_head_bytes / 8 : 0) + (is_managed ? MANAGED_WORDS : 0),
 		.is_managed = is_managed,
 	};
@@ -98,9 +99,25 @@ bool object_type__has_gc(const struct object_type *type)
 	return type->flags & HAVE_GC;
 }
 
+bool object_type__is_int(const struct object_type *type)
+{
+	return type->flags & LONG_SUBCLASS;
+}
+
 bool object_type__is_str(const struct object_type *type)
 {
 	return type->flags & UNICODE_SUBCLASS && !(type->flags & HEAP_TYPE);
+}
+
+bool object_type__has_length(const struct object_type *type)
+{
+	return type->flags &
+	       (LIST_SUBCLASS | TUPLE_SUBCLASS | DICT_SUBCLASS | UNICODE_SUBCLASS | BYTES_SUBCLASS);
+}
+
+bool object_type__is_container(const struct object_type *type)
+{
+	return type->flags & (LIST_SUBCLASS | DICT_SUBCLASS);
 }
 
 bool object_type__is_heap_type(const struct object_type *type)
@@ -162,8 +179,8 @@ size_t fingerprint__type_words(const uint64_t *words, uint32_t n_words, uint32_t
 }
 
 /*
- * The type of the object in a block, alive or dead; NULL: there is none. The size is not compared: a short
- * str is smaller than its type says.
+ * The type of the object in a block, alive or dead; NULL: there is none. The size is compared with the
+ * largest block only: a short str is smaller than its type says.
  */
 static const struct object_type *object_in(const uint64_t *words, uint32_t n_words,
 					   const struct object_types *types)
@@ -171,7 +188,7 @@ static const struct object_type *object_in(const uint64_t *words, uint32_t n_wor
 	for (uint32_t object = 0; object + OBJECT_TYPE < n_words; object += 2) {
 		const struct object_type *type = find_type(types, words[object + OBJECT_TYPE]);
 
-		if (type && type->object == object)
+		if (type && type->object == object && type->basic_bytes <= BLOCK_MAX_BYTES)
 			return type;
 	}
 	return NULL;

@@ -62,7 +62,8 @@ struct object_type {
 	uint64_t metatype;
 	uint64_t flags;
 	uint16_t basic_bytes;
-	uint8_t object; /* the word of a block at which its instances begin */
+	uint16_t item_bytes; /* of each of the items that an instance counts; 0: it has none */
+	uint8_t object;      /* the word of a block at which its instances begin */
 	bool is_managed;
 };
 
@@ -82,7 +83,11 @@ bool object_type__parse(const uint8_t bytes[OBJECT_TYPE_BYTES], uint64_t address
 bool object_type__is_metatype(const uint8_t bytes[OBJECT_TYPE_BYTES]);
 
 bool object_type__has_gc(const struct object_type *type);
+bool object_type__is_int(const struct object_type *type);
 bool object_type__is_str(const struct object_type *type); /* str itself, or a static type derived from it */
+/* A list, tuple, dict, str or bytes: the third word of an instance is its length. */
+bool object_type__has_length(const struct object_type *type);
+bool object_type__is_container(const struct object_type *type); /* derived from list or dict */
 bool object_type__is_heap_type(const struct object_type *type);
 
 /* Whether a word can be the address of an object. */

@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "object_layout.h"
+#include "referents.h"
 #include "type_names.h"
 
 #define TYPES_AT_ONCE 2048
+#define HOLDERS_AT_ONCE 4096
+#define NAME_BYTES 24  /* of a type, which are enough to tell those apart that matter here */
+#define INT_TAG_BITS 3 /* in the word in which an int counts its digits, from 3.12 on */
 #define MAX_LOW_RANGES 64
 #define LOW_MEMORY (UINT64_C(1) << 32)
 
@@ -19,7 +24,14 @@ struct heap_census {
 	struct census *census;
 	struct address_range low[MAX_LOW_RANGES];
 	size_t n_low;
+	const struct object_layout *layout;
+	struct referents *referents;
+	struct referent_losses losses;
+	struct object_ref refs[HOLDERS_AT_ONCE];
+	size_t ref_holders[HOLDERS_AT_ONCE]; /* their indices in the census */
+	size_t n_refs;
 	struct object_type candidates[TYPES_AT_ONCE];
+	uint64_t names[TYPES_AT_ONCE]; /* of the candidates: addresses of their tp_name */
 	size_t n_candidates;
 	struct memory_request requests[TYPES_AT_ONCE];
 	uint8_t bytes[TYPES_AT_ONCE][OBJECT_TYPE_BYTES];
@@ -44,25 +56,168 @@ static int find_candidates(struct heap_census *census, const uint64_t *addresses
 		request_type(census, i, addresses[i]);
 	err = memory_reader__read_many(census->reader, census->requests, n);
 	census->n_candidates = 0;
-	for (size_t i = 0; i < n && !err; i++)
-		if (!census->requests[i].error &&
-		    object_type__parse(census->bytes[i], addresses[i], census->python->runtime.gc_head_bytes,
-				       &census->candidates[census->n_candidates]))
-			census->n_candidates++;
+	for (size_t i = 0; i < n && !err; i++) {
+		struct object_type *type = &census->candidates[census->n_candidates];
+
+		if (census->requests[i].error ||
+		    !object_type__parse(census->bytes[i], addresses[i], census->python->runtime.gc_head_bytes,
+					type))
+			continue;
+		memcpy(&census->names[census->n_candidates++], census->bytes[i] + census->layout->type_name,
+		       sizeof(uint64_t));
+	}
 	return err;
 }
 
 /* A type is what has a metatype for its type. */
-static int add_types(struct heap_census *census)
+static int keep_types(struct heap_census *census)
 {
+	size_t n = 0;
 	int err;
 
 	for (size_t i = 0; i < census->n_candidates; i++)
 		request_type(census, i, census->candidates[i].metatype);
 	err = memory_reader__read_many(census->reader, census->requests, census->n_candidates);
-	for (size_t i = 0; i < census->n_candidates && !err; i++)
-		if (!census->requests[i].error && object_type__is_metatype(census->bytes[i]))
-			err = census__add_type(census->census, &census->candidates[i]);
+	for (size_t i = 0; i < census->n_candidates && !err; i++) {
+		if (census->requests[i].error || !object_type__is_metatype(census->bytes[i]))
+			continue;
+		census->names[n] = census->names[i];
+		census->candidates[n++] = census->candidates[i];
+	}
+	census->n_candidates = n;
+	return err;
+}
+
+static uint8_t length_word(const struct object_layout *layout, const struct object_type *type,
+			   const struct known_type *known)
+{
+	if (known && known->kind == OBJECT_SET)
+		return layout->set_used / sizeof(uint64_t);
+	if (object_type__has_length(type) ||
+	    (known && (known->kind == OBJECT_DEQUE || known->kind == OBJECT_BYTEARRAY)))
+		return layout->var_size / sizeof(uint64_t);
+	return 0;
+}
+
+/* Extensions make types at run time as programs do, but put the module into the name. */
+static const struct known_type *find_known(const struct object_type *type, const char *name)
+{
+	return object_type__is_heap_type(type) && !strchr(name, '.') ? NULL : known_type__find(name);
+}
+
+static int add_type(struct heap_census *census, const struct object_type *type, const char *name)
+{
+	const struct known_type *known = find_known(type, name);
+	const struct census_type row = {
+		.type = *type,
+		.length_word = length_word(census->layout, type, known),
+		.buffers = object_buffers__of(type, known),
+	};
+
+	return census__add_type(census->census, &row);
+}
+
+static int add_types(struct heap_census *census)
+{
+	int err;
+
+	for (size_t i = 0; i < census->n_candidates; i++)
+		census->requests[i] = (struct memory_request){
+			.address = census->names[i],
+			.to = census->bytes[i],
+			.bytes = NAME_BYTES,
+		};
+	err = memory_reader__read_many(census->reader, census->requests, census->n_candidates);
+	for (size_t i = 0; i < census->n_candidates && !err; i++) {
+		census->bytes[i][census->requests[i].error ? 0 : NAME_BYTES] = '\0';
+		err = add_type(census, &census->candidates[i], (const char *)census->bytes[i]);
+	}
+	return err;
+}
+
+static int find_types(struct heap_census *census, const uint64_t *addresses, size_t n)
+{
+	int err = 0;
+
+	for (size_t done = 0; done < n && !err; done += TYPES_AT_ONCE) {
+		size_t left = n - done;
+
+		err = find_candidates(census, addresses + done, left < TYPES_AT_ONCE ? left : TYPES_AT_ONCE);
+		if (!err)
+			err = keep_types(census);
+		if (!err)
+			err = add_types(census);
+	}
+	return err;
+}
+
+/* --- objects and what they own ----------------------------------------------------------------------- */
+
+static int add_buffer(void *context, size_t from, uint64_t address, uint64_t bytes)
+{
+	struct heap_census *census = context;
+
+	census__add_buffer(census->census, census->ref_holders[from], address, bytes);
+	return 0;
+}
+
+static int visit_refs(struct heap_census *census)
+{
+	const struct referent_visitor visitor = {.context = census, .buffer = add_buffer};
+	size_t n = census->n_refs;
+
+	census->n_refs = 0;
+	return referents__visit(census->referents, census->refs, n, &visitor, &census->losses);
+}
+
+/* Asks for what a holder owns, with others. */
+static int add_ref(struct heap_census *census, const struct census_holder *holder, size_t index,
+		   uint64_t type)
+{
+	census->ref_holders[census->n_refs] = index;
+	census->refs[census->n_refs++] = (struct object_ref){
+		.address = holder->address,
+		.type = type,
+		.bytes = holder->words,
+		.n_bytes = holder->n_words * sizeof(*holder->words),
+		.n_before = holder->n_before * sizeof(*holder->words),
+	};
+	return census->n_refs == HOLDERS_AT_ONCE ? visit_refs(census) : 0;
+}
+
+static int count_buffer(struct heap_census *census, const struct census_holder *holder, size_t index)
+{
+	size_t n_types;
+	const struct census_type *row = &census__types(census->census, &n_types)[holder->type];
+	struct object_buffer buffer;
+
+	switch (object_buffers__find(census->layout, row->buffers, heap_walk__pools(census->walk),
+				     holder->address, holder->words + holder->n_before,
+				     holder->n_words - holder->n_before, &buffer)) {
+	case BUFFER_IS_ONE:
+		census__add_buffer(census->census, index, buffer.address, buffer.bytes);
+		return 0;
+	case BUFFER_ASK:
+		return add_ref(census, holder, index, row->type.address);
+	case BUFFER_IS_TORN:
+		census->losses.implausible++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int count_buffers(struct heap_census *census)
+{
+	size_t n;
+	const struct census_holder *holders = census__holders(census->census, &n);
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = count_buffer(census, &holders[i], i);
+	if (!err)
+		err = visit_refs(census);
+	census__finish_holders(census->census);
 	return err;
 }
 
@@ -73,16 +228,25 @@ static int count_pools(void *context, const struct heap_pool *pools, size_t n)
 	size_t n_addresses;
 	int err = census__ask(census->census, pools, n, &addresses, &n_addresses);
 
-	for (size_t done = 0; done < n_addresses && !err; done += TYPES_AT_ONCE) {
-		size_t left = n_addresses - done;
-
-		err = find_candidates(census, addresses + done, left < TYPES_AT_ONCE ? left : TYPES_AT_ONCE);
-		if (!err)
-			err = add_types(census);
-	}
 	if (!err)
-		census__count(census->census, pools, n);
-	return err;
+		err = find_types(census, addresses, n_addresses);
+	if (!err)
+		err = census__count(census->census, pools, n);
+	return err ? err : count_buffers(census);
+}
+
+static int count_outside(void *context, const struct gc_node *nodes, size_t n)
+{
+	struct heap_census *census = context;
+	const uint64_t *addresses;
+	size_t n_addresses;
+	int err = census__ask_outside(census->census, nodes, n, &addresses, &n_addresses);
+
+	if (!err)
+		err = find_types(census, addresses, n_addresses);
+	if (!err)
+		err = census__count_outside(census->census, nodes, n);
+	return err ? err : count_buffers(census);
 }
 
 static void name_types(struct heap_census *census)
@@ -112,30 +276,41 @@ static int find_low_memory(struct heap_census *census)
 	return 0;
 }
 
-static int take(struct heap_census *census, struct heap_torn *ret_torn)
+static int start(struct heap_census *census)
 {
 	const struct py_runtime_layout *runtime = &census->python->runtime;
+	struct census_memory memory = {
+		.gc_head_bytes = runtime->gc_head_bytes,
+		.sizes.layout = &census->python->layout,
+		.sizes.int_size_shift = census->python->minor >= 12 ? INT_TAG_BITS : 0,
+		.low = census->low,
+	};
 	int err = find_low_memory(census);
 
 	if (!err)
 		err = heap_walk__new(census->target, census->reader, runtime->pool_bytes, &census->walk);
-	if (err)
-		return err;
-	err = census__new(
-		&(struct census_memory){
-			.pool_bytes = runtime->pool_bytes,
-			.gc_head_bytes = runtime->gc_head_bytes,
-			.pools = heap_walk__pools(census->walk),
-			.low = census->low,
-			.n_low = census->n_low,
-		},
-		&census->census);
 	if (!err)
-		err = heap_walk__visit(census->walk, count_pools, census, ret_torn);
+		err = referents__new(census->reader, census->python, &census->referents);
 	if (err)
 		return err;
-	census__finish(census->census, ret_torn);
+	memory.n_low = census->n_low;
+	memory.pools = heap_walk__pools(census->walk);
+	return census__new(&memory, &census->census);
+}
+
+static int take(struct heap_census *census, struct heap_losses *ret_losses)
+{
+	const struct heap_visitor visitor = {count_pools, count_outside, census};
+	struct heap_torn torn;
+	int err = start(census);
+
+	if (!err)
+		err = heap_walk__visit(census->walk, &visitor, &torn);
+	if (err)
+		return err;
+	census__finish(census->census, &torn);
 	name_types(census);
+	*ret_losses = (struct heap_losses){torn, census->losses.unreadable + census->losses.implausible};
 	return 0;
 }
 
@@ -148,10 +323,10 @@ static int explain(const struct target *target, int err, struct error *error)
 }
 
 int heap_census__take(const struct target *target, struct memory_reader *reader, const struct python *python,
-		      struct census **ret_census, struct heap_torn *ret_torn, struct error *error)
+		      struct census **ret_census, struct heap_losses *ret_losses, struct error *error)
 {
 	struct heap_census *census;
-	struct heap_torn torn;
+	struct heap_losses losses;
 	int err;
 
 	if (python->minor < 8)
@@ -164,14 +339,16 @@ int heap_census__take(const struct target *target, struct memory_reader *reader,
 	census->target = target;
 	census->reader = reader;
 	census->python = python;
-	err = take(census, &torn);
+	census->layout = object_layout__get(python->minor);
+	err = take(census, &losses);
+	referents__free(census->referents);
 	heap_walk__free(census->walk);
 	if (err) {
 		census__free(census->census);
 		err = explain(target, err, error);
 	} else {
 		*ret_census = census->census;
-		*ret_torn = torn;
+		*ret_losses = losses;
 	}
 	free(census);
 	return err;

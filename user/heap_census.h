@@ -5,8 +5,14 @@
 #include "census.h"
 #include "python.h"
 
+/* What a census leaves out. */
+struct heap_losses {
+	struct heap_torn torn;
+	uint64_t owners; /* objects whose buffers could not be read, or made no sense */
+};
+
 /* Takes the census of a target's heap, with names. 0 or a negative errno with its sentence. */
 int heap_census__take(const struct target *target, struct memory_reader *reader, const struct python *python,
-		      struct census **ret_census, struct heap_torn *ret_torn, struct error *error);
+		      struct census **ret_census, struct heap_losses *ret_losses, struct error *error);
 
 #endif /* LINGER_HEAP_CENSUS_H */

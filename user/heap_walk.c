@@ -3,7 +3,8 @@
  * Two passes: the first finds the pools by their headers, the second reads each of them up to the last block
  * that was ever handed out (behind it are pages that the target may never have touched), and then its header
  * once more. If that is the same as before, and the free list makes sense, the pool counts as read in one
- * piece; an object in it may still have been written to meanwhile.
+ * piece; an object in it may still have been written to meanwhile. The collector's lists are followed out of
+ * the pools of a batch at once, before they change.
  */
 #include "heap_walk.h"
 
@@ -38,7 +39,8 @@ struct heap_walk {
 	uint32_t pool_bytes;
 	struct known_pool *pools; /* still to be read */
 	size_t n_pools, capacity;
-	struct address_map addresses;
+	struct pool_map map;
+	struct gc_links *links; /* NULL: not followed */
 	struct reading readings[MAX_POOLS];
 	struct heap_pool whole[MAX_POOLS];
 	struct memory_request requests[MAX_REQUESTS];
@@ -64,7 +66,7 @@ static int add_pool(void *context, uint64_t address, const struct pool_header *h
 		walk->capacity = capacity;
 	}
 	walk->pools[walk->n_pools++] = (struct known_pool){address, *header};
-	return address_map__put(&walk->addresses, address, 0);
+	return pool_map__add(&walk->map, address, header->szidx);
 }
 
 int heap_walk__new(const struct target *target, struct memory_reader *reader, uint32_t pool_bytes,
@@ -78,6 +80,7 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 	walk->target = target;
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
+	walk->map = pool_map__of(pool_bytes);
 	err = pools__visit(target, reader, pool_bytes, POOLS_LIMIT_NS, add_pool, walk);
 	if (err) {
 		heap_walk__free(walk);
@@ -91,14 +94,15 @@ void heap_walk__free(struct heap_walk *walk)
 {
 	if (!walk)
 		return;
-	address_map__free(&walk->addresses);
+	gc_links__free(walk->links);
+	pool_map__free(&walk->map);
 	free(walk->pools);
 	free(walk);
 }
 
-const struct address_map *heap_walk__pools(const struct heap_walk *walk)
+struct pool_map *heap_walk__pools(struct heap_walk *walk)
 {
-	return &walk->addresses;
+	return &walk->map;
 }
 
 /* --- reading ----------------------------------------------------------------------------------------- */
@@ -170,9 +174,36 @@ static int check_reading(struct heap_walk *walk, size_t index, struct heap_pool 
 	return 0;
 }
 
+static int follow_links(struct heap_walk *walk, size_t n_whole, const struct heap_visitor *visitor)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n_whole && !err; i++) {
+		const struct heap_pool *pool = &walk->whole[i];
+		uint32_t block_bytes = pool__block_bytes(heap_pool__header(pool));
+
+		for (uint32_t b = 0; b < heap_pool__n_blocks(pool) && !err; b++) {
+			const uint64_t *words = heap_pool__block(pool, b);
+			uint64_t address = pool->address + POOL_HEADER_BYTES + (uint64_t)b * block_bytes;
+
+			if (words)
+				err = gc_links__add(walk->links, address, words,
+						    block_bytes / sizeof(*words));
+		}
+	}
+	return err ? err : gc_links__follow(walk->links, visitor->outside, visitor->context);
+}
+
+static int visit_whole(struct heap_walk *walk, size_t n_whole, const struct heap_visitor *visitor)
+{
+	int err = n_whole ? visitor->pools(visitor->context, walk->whole, n_whole) : 0;
+
+	return err || !walk->links ? err : follow_links(walk, n_whole, visitor);
+}
+
 /* Whole pools go to the visitor, those that were changing to `again`, of which there are *n_again. */
-static int visit_some(struct heap_walk *walk, struct known_pool *pools, size_t n, heap_visit *visit,
-		      void *context, size_t *n_again)
+static int visit_some(struct heap_walk *walk, struct known_pool *pools, size_t n,
+		      const struct heap_visitor *visitor, size_t *n_again)
 {
 	int err = read_pools(walk, pools, n);
 	size_t n_whole = 0;
@@ -189,12 +220,15 @@ static int visit_some(struct heap_walk *walk, struct known_pool *pools, size_t n
 			walk->pools[(*n_again)++] = *reading->pool;
 	}
 	walk->n_visited += n_whole;
-	return err || !n_whole ? err : visit(context, walk->whole, n_whole);
+	return err ? err : visit_whole(walk, n_whole, visitor);
 }
 
 static struct heap_torn sum_torn(const struct heap_walk *walk)
 {
-	struct heap_torn torn = {.pools = walk->n_pools};
+	struct heap_torn torn = {
+		.pools = walk->n_pools,
+		.links = walk->links ? gc_links__torn(walk->links) : 0,
+	};
 
 	for (size_t i = 0; i < walk->n_pools; i++) {
 		const struct pool_header *header = &walk->pools[i].header;
@@ -205,19 +239,21 @@ static struct heap_torn sum_torn(const struct heap_walk *walk)
 	return torn;
 }
 
-int heap_walk__visit(struct heap_walk *walk, heap_visit *visit, void *context, struct heap_torn *ret_torn)
+int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor, struct heap_torn *ret_torn)
 {
 	const size_t at_once = READ_BYTES / walk->pool_bytes, n_pools = walk->n_pools;
 	int err = 0;
 
+	if (visitor->outside)
+		err = gc_links__new(walk->reader, &walk->map, &walk->links);
 	for (int i = 0; i < TRIES && walk->n_pools && !err; i++) {
 		size_t n_again = 0;
 
 		for (size_t done = 0; done < walk->n_pools && !err; done += at_once) {
 			size_t left = walk->n_pools - done;
 
-			err = visit_some(walk, &walk->pools[done], left < at_once ? left : at_once, visit,
-					 context, &n_again);
+			err = visit_some(walk, &walk->pools[done], left < at_once ? left : at_once, visitor,
+					 &n_again);
 		}
 		walk->n_pools = n_again;
 	}

@@ -5,14 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address_map.h"
+#include "gc_links.h"
 #include "memory_reader.h"
-#include "pool.h"
+#include "pool_map.h"
 #include "target.h"
 
 /*
- * Reads every pool of pymalloc with its content, while the target runs on. A pool that changes while it is
- * read is read again a few times, then counted as torn.
+ * Reads every pool of pymalloc with its content, while the target runs on, and the objects outside the pools
+ * that the collector knows. A pool that changes while it is read is read again a few times, then counted as
+ * torn.
  */
 struct heap_walk;
 
@@ -49,6 +50,7 @@ static inline const uint64_t *heap_pool__block(const struct heap_pool *pool, uin
 /* What could not be read in one piece, as the pool headers have it. */
 struct heap_torn {
 	uint64_t pools, blocks, bytes;
+	uint64_t links; /* that may lead to objects outside the pools */
 };
 
 /* Finds the pools. What is passed in has to outlive the walk. 0, -ESRCH, -EACCES, -ENOMEM, -ETIME. */
@@ -56,13 +58,18 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 		   struct heap_walk **ret_walk);
 void heap_walk__free(struct heap_walk *walk);
 
-/* The addresses of the pools. */
-const struct address_map *heap_walk__pools(const struct heap_walk *walk);
+struct pool_map *heap_walk__pools(struct heap_walk *walk);
 
-/* Called for some pools at a time. Anything but 0 ends the walk, and is its result. */
-typedef int heap_visit(void *context, const struct heap_pool *pools, size_t n);
+/* Called for some at a time. Anything but 0 ends the walk, and is its result. */
+struct heap_visitor {
+	int (*pools)(void *context, const struct heap_pool *pools, size_t n);
+	/* Objects over 512 bytes, each once, after the pools from which the collector's lists lead to them.
+	 * NULL: nobody looks for them. */
+	gc_nodes_visit *outside;
+	void *context;
+};
 
 /* 0, -ESRCH. Pools that are gone by now are left out. */
-int heap_walk__visit(struct heap_walk *walk, heap_visit *visit, void *context, struct heap_torn *ret_torn);
+int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor, struct heap_torn *ret_torn);
 
 #endif /* LINGER_HEAP_WALK_H */

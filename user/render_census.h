@@ -17,6 +17,8 @@ struct census_about {
 	double time_s; /* when it was taken, since 1970 */
 	double elapsed_s;
 	uint64_t torn_pools;
+	uint64_t torn_links;  /* to objects outside the pools */
+	uint64_t torn_owners; /* objects whose buffers are not known */
 	bool is_hooked; /* pymalloc is behind hooks, which may put words of their own into the blocks */
 };
 

@@ -34,14 +34,32 @@ static json_t *make_sum(struct census_sum sum)
 	return json_pack("{sI sI}", "blocks", (json_int_t)sum.blocks, "block_bytes", (json_int_t)sum.bytes);
 }
 
+/* null where no instance has any. */
+static json_t *make_peak(const struct census_peak *peak, const char *amount)
+{
+	char address[32];
+
+	if (!peak->address)
+		return json_null();
+	snprintf(address, sizeof(address), "0x%" PRIx64, peak->address);
+	return json_pack("{ss sI}", "address", address, amount, (json_int_t)peak->amount);
+}
+
 static json_t *make_type(const struct census_type *type)
 {
 	char address[32];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, type->type.address);
-	return json_pack("{so ss sI sI sI}", "type", type->name ? stats_json__text(type->name) : json_null(),
-			 "address", address, "objects", (json_int_t)type->objects, "block_bytes",
-			 (json_int_t)type->block_bytes, "tracked", (json_int_t)type->tracked);
+	return json_pack("{so ss sI sI sI sI sI sI sI sI sI sI so so}", "type",
+			 type->name ? stats_json__text(type->name) : json_null(), "address", address,
+			 "objects", (json_int_t)type->objects, "own_bytes", (json_int_t)type->own_bytes,
+			 "owned_bytes", (json_int_t)type->owned_bytes, "block_bytes",
+			 (json_int_t)type->block_bytes, "owned_blocks", (json_int_t)type->owned.blocks,
+			 "owned_block_bytes", (json_int_t)type->owned.bytes, "outside_objects",
+			 (json_int_t)type->outside.blocks, "outside_bytes", (json_int_t)type->outside.bytes,
+			 "owned_outside_bytes", (json_int_t)type->owned_outside.bytes, "tracked",
+			 (json_int_t)type->tracked, "largest", make_peak(&type->largest, "bytes"), "longest",
+			 make_peak(&type->longest, "length"));
 }
 
 static json_t *make_types(const struct census *census)
@@ -57,9 +75,12 @@ static json_t *make_types(const struct census *census)
 
 int render_census_json(const struct census_about *about, const struct census *census, FILE *out)
 {
-	json_t *report =
-		json_pack("{so so so sI}", "target", make_target(about), "types", make_types(census), "total",
-			  make_sum(census__total(census)), "torn_pools", (json_int_t)about->torn_pools);
+	struct census_sum outside = census__outside(census);
+	json_t *report = json_pack(
+		"{so so so s{sI sI} sI sI sI}", "target", make_target(about), "types", make_types(census),
+		"total", make_sum(census__total(census)), "outside", "blocks", (json_int_t)outside.blocks,
+		"bytes", (json_int_t)outside.bytes, "torn_pools", (json_int_t)about->torn_pools, "torn_links",
+		(json_int_t)about->torn_links, "torn_owners", (json_int_t)about->torn_owners);
 
 	for (int rest = 0; rest < CENSUS_RESTS; rest++)
 		json_object_set_new(report, census_rest__name(rest), make_sum(census__rest(census, rest)));

@@ -9,7 +9,7 @@
 #include "render_common.h"
 
 #define COLUMNS 100
-#define NUMBERS_COLUMNS 37 /* of a row, before the type */
+#define NUMBERS_COLUMNS 61 /* of a row, before the type */
 #define NOTE_BYTES 256
 
 static const char *plural(uint64_t n)
@@ -28,12 +28,45 @@ static void put_about(const struct census_about *about, FILE *out)
 
 /* --- by type ----------------------------------------------------------------------------------------- */
 
-static void put_numbers(const struct census *census, struct census_sum sum, FILE *out)
+static struct census_sum sum_of_both(struct census_sum one, struct census_sum other)
 {
-	char bytes[RENDER_NUMBER_BYTES], count[RENDER_NUMBER_BYTES];
+	return (struct census_sum){one.blocks + other.blocks, one.bytes + other.bytes};
+}
 
-	fprintf(out, "%11s  %5.1f %%  %13s  ", render_bytes(sum.bytes, bytes),
-		render_share(sum.bytes, census__total(census).bytes), render_count(sum.blocks, count));
+/* In the pools and outside. */
+static struct census_sum sum_of_all(const struct census *census)
+{
+	return sum_of_both(census__total(census), census__outside(census));
+}
+
+/* What a row adds up. */
+struct row {
+	uint64_t own_bytes, owned_bytes;
+	uint64_t blocks;
+};
+
+static struct row row_of(const struct census_type *type)
+{
+	return (struct row){census_type__own(type), census_type__owned(type), type->objects};
+}
+
+static void add_row(struct row *sum, struct row row)
+{
+	sum->own_bytes += row.own_bytes;
+	sum->owned_bytes += row.owned_bytes;
+	sum->blocks += row.blocks;
+}
+
+static void put_numbers(const struct census *census, struct row row, FILE *out)
+{
+	uint64_t bytes = row.own_bytes + row.owned_bytes;
+	char all[RENDER_NUMBER_BYTES], own[RENDER_NUMBER_BYTES], owned[RENDER_NUMBER_BYTES];
+	char blocks[RENDER_NUMBER_BYTES];
+
+	fprintf(out, "%11s  %5.1f %%  %11s  %11s  %11s  ", render_bytes(bytes, all),
+		render_share(bytes, sum_of_all(census).bytes), render_bytes(row.own_bytes, own),
+		row.owned_bytes ? render_bytes(row.owned_bytes, owned) : "-",
+		render_count(row.blocks, blocks));
 }
 
 static void put_type(const struct census *census, const struct census_type *type, FILE *out)
@@ -45,7 +78,7 @@ static void put_type(const struct census *census, const struct census_type *type
 		snprintf(unnamed, sizeof(unnamed), "[type at 0x%" PRIx64 "]", type->type.address);
 		name.function = unnamed;
 	}
-	put_numbers(census, (struct census_sum){type->objects, type->block_bytes}, out);
+	put_numbers(census, row_of(type), out);
 	render_frame_fitted(out, &name, COLUMNS - NUMBERS_COLUMNS, render_put_utf8);
 	putc('\n', out);
 }
@@ -54,38 +87,55 @@ static void put_other_types(const struct census *census, size_t first, FILE *out
 {
 	size_t n;
 	const struct census_type *types = census__types(census, &n);
-	struct census_sum sum = {0};
+	struct row sum = {0};
 	char count[RENDER_NUMBER_BYTES];
 
-	for (size_t i = first; i < n; i++) {
-		sum.blocks += types[i].objects;
-		sum.bytes += types[i].block_bytes;
-	}
+	for (size_t i = first; i < n; i++)
+		add_row(&sum, row_of(&types[i]));
 	if (first >= n)
 		return;
 	put_numbers(census, sum, out);
 	fprintf(out, "other: %s type%s\n", render_count(n - first, count), plural(n - first));
 }
 
+static void put_total(const struct census *census, FILE *out)
+{
+	size_t n;
+	const struct census_type *types = census__types(census, &n);
+	struct row sum = {0};
+	char count[RENDER_NUMBER_BYTES];
+
+	for (size_t i = 0; i < n; i++)
+		add_row(&sum, row_of(&types[i]));
+	for (int rest = 0; rest < CENSUS_RESTS; rest++) {
+		struct census_sum blocks = census__rest(census, rest);
+
+		add_row(&sum, (struct row){blocks.bytes, 0, blocks.blocks});
+	}
+	put_numbers(census, sum, out);
+	fprintf(out, "total: %s type%s\n\n", render_count(n, count), plural(n));
+}
+
 static void put_types(const struct census *census, size_t top, FILE *out)
 {
 	size_t n;
 	const struct census_type *types = census__types(census, &n);
-	char count[RENDER_NUMBER_BYTES];
 
 	fputs("object: what the heap holds now, by type\n\n", out);
-	fprintf(out, "%11s  %7s  %13s  %s\n", "block bytes", "share", "blocks", "type");
+	fprintf(out, "%11s  %7s  %11s  %11s  %11s  %s\n", "bytes", "share", "own", "owned", "objects",
+		"type");
 	for (size_t i = 0; i < n && i < top; i++)
 		put_type(census, &types[i], out);
 	put_other_types(census, top, out);
 	for (int rest = 0; rest < CENSUS_RESTS; rest++) {
-		if (!census__rest(census, rest).blocks)
+		struct census_sum blocks = census__rest(census, rest);
+
+		if (!blocks.blocks)
 			continue;
-		put_numbers(census, census__rest(census, rest), out);
+		put_numbers(census, (struct row){blocks.bytes, 0, blocks.blocks}, out);
 		fprintf(out, "%s\n", census_rest__text(rest));
 	}
-	put_numbers(census, census__total(census), out);
-	fprintf(out, "total: %s type%s\n\n", render_count(n, count), plural(n));
+	put_total(census, out);
 }
 
 static void put_torn(const struct census_about *about, const struct census *census, FILE *out)
@@ -100,6 +150,20 @@ static void put_torn(const struct census_about *about, const struct census *cens
 	render_note(out, note);
 }
 
+static void put_outside(const struct census *census, FILE *out)
+{
+	struct census_sum outside = census__outside(census);
+	char note[NOTE_BYTES], objects[RENDER_NUMBER_BYTES], bytes[RENDER_NUMBER_BYTES];
+
+	snprintf(
+		note, sizeof(note),
+		"outside the pools: %s object%s over 512 bytes with %s, among the others here; without those "
+		"that the garbage collector does not know, and what extensions take from malloc",
+		render_count(outside.blocks, objects), plural(outside.blocks),
+		render_bytes(outside.bytes, bytes));
+	render_note(out, note);
+}
+
 int render_census_text(const struct census_about *about, const struct census *census, size_t top, FILE *out)
 {
 	put_types(census, top, out);
@@ -107,12 +171,9 @@ int render_census_text(const struct census_about *about, const struct census *ce
 	put_torn(about, census, out);
 	render_note(
 		out,
-		"block bytes: an object's own block, without the keys, items and characters that it keeps "
-		"elsewhere");
-	render_note(
-		out,
-		"not in this census: what is over 512 bytes and what extensions take from malloc; how much "
-		"that is is not known");
+		"own: blocks of the objects themselves; owned: blocks and buffers of their keys, items and "
+		"values");
+	put_outside(census, out);
 	if (about->is_hooked)
 		render_note(
 			out,

@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "target_text.h"
 
-#define PAGE_BYTES 4096
-#define MAX_NAME_BYTES 512
 #define MAX_ENTRIES 64 /* __module__ is the first in what a class statement makes, later in others */
 #define MODULE_KEY "__module__"
 
@@ -26,42 +24,9 @@ static int read_word(const struct type_names *names, uint64_t address, uint64_t 
 	return memory_reader__read(names->reader, address, ret_word, sizeof(*ret_word));
 }
 
-/* A C string; up to the end of its page where nothing can be read behind that. */
-static char *read_c_string(const struct type_names *names, uint64_t address)
-{
-	char text[MAX_NAME_BYTES + 1] = "";
-	size_t bytes = MAX_NAME_BYTES, left = PAGE_BYTES - address % PAGE_BYTES;
-
-	if (memory_reader__read(names->reader, address, text, bytes)) {
-		bytes = left < bytes ? left : bytes;
-		if (memory_reader__read(names->reader, address, text, bytes))
-			return NULL;
-	}
-	text[bytes] = '\0';
-	return text[0] ? strdup(text) : NULL;
-}
-
-/* A str of the target, or its beginning. */
 static char *read_str(const struct type_names *names, uint64_t address)
 {
-	const struct py_layout *py = &names->python->layout;
-	char text[MAX_NAME_BYTES];
-	uint64_t length, data;
-	uint32_t state;
-	uint8_t kind;
-
-	if (!object__may_be_pointer(address) || read_word(names, address + py->unicode_length, &length) ||
-	    memory_reader__read(names->reader, address + py->unicode_state, &state, sizeof(state)))
-		return NULL;
-	kind = state >> py->unicode_kind_shift & 7;
-	if (kind != 1 && kind != 2 && kind != 4)
-		return NULL;
-	if (length > sizeof(text) / kind)
-		length = sizeof(text) / kind;
-	data = address + (state >> py->unicode_ascii_shift & 1 ? py->unicode_ascii : py->unicode_compact);
-	if (memory_reader__read(names->reader, data, text, length * kind))
-		return NULL;
-	return utf8__from_python(text, length, kind);
+	return target_text__str(names->reader, &names->python->layout, address);
 }
 
 static char *read_str_at(const struct type_names *names, uint64_t field)
@@ -152,7 +117,7 @@ char *type_names__read(struct type_names *names, const struct object_type *type)
 	if (!name && qualname)
 		name = strdup(qualname);
 	if (!name && !read_word(names, type->address + TYPE_NAME, &address))
-		name = read_c_string(names, address);
+		name = target_text__c_string(names->reader, address);
 	free(qualname);
 	free(module);
 	return name;

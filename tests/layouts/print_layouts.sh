@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Prints the layouts of CPython versions from their headers, in the form that user/py_layouts.c holds.
+# Prints the layouts of CPython versions from their headers, in the form that user/py_layouts.c and user/object_layout.c hold.
 #   print_layouts.sh [INCLUDE_DIR...]    default: every pyenv version and every /usr/include/python3.*
 # An INCLUDE_DIR is the one with Python.h and internal/, e.g. of an unpacked libpython3.14-dev package.
 set -eu

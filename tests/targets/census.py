@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Holds objects of many types and says what it holds, in the very state in which it then waits.
 
-`pools` prints the interpreter's pool table to standard error, `types` one line of JSON: type address -> name and
-number of the objects that the garbage collector knows and pymalloc serves. Both then wait for a line, and nothing
-is allocated or freed in between. `make KIND N` makes N objects of a type that the collector does not know; `churn`
-starts a thread that makes and drops objects without end, `grow` one that keeps what it makes, `scribble` writes over blocks and a pool header.
+`pools` prints the interpreter's pool table to standard error. `types` prints one line of JSON: type address -> name and
+number of the objects that the garbage collector knows; `sizes` the same of all objects of a type that it can know, with
+the bytes that sys.getsizeof() has for them. Each then waits for a line, and nothing is allocated or freed in between.
+
+`make KIND N` makes N objects of a type that the collector does not know, `contain KIND` makes some that own buffers,
+and both say how many bytes they have; `peaks` makes the longest objects of some types, and says where; `scribble`
+writes over blocks and a pool header. `churn` starts a thread that makes and drops objects without end, `grow` one that
+keeps what it makes.
 """
+import collections
 import gc
 import importlib
 import json
@@ -18,8 +23,9 @@ import time
 import inspected
 import steps
 
+HAS_GC = 1 << 14
 POOLED = 512
-HEADS = 32  # the most that lies in front of an object
+SIZES = (0, 1, 3, 5, 6, 10, 11, 25, 40, 100, 1000)  # of what owns keys or items
 KINDS = {
     "int": lambda i: 10 ** 12 + i,
     "float": lambda i: i + 0.5,
@@ -28,6 +34,20 @@ KINDS = {
     "bytes": lambda i: b"bytes %d" % i,
     "object": lambda i: object(),
     "range": lambda i: range(i, 2 * i + 10 ** 9),
+}
+CONTAINERS = {
+    "list": lambda size: list(range(size)),
+    "grown": lambda size: [i for i in range(size)],
+    "dict": lambda size: dict.fromkeys(range(size)),
+    "words": lambda size: {str(i): i for i in range(size)},
+    "set": lambda size: set(range(size)),
+    "frozenset": lambda size: frozenset(range(size + 1)),  # there is one without items
+    "collections.deque": lambda size: collections.deque(range(size)),
+    "bytearray": lambda size: bytearray(size),
+    "tuple": lambda size: tuple(range(min(size, 40))) + ([],),
+    "inspected.Row": lambda size: inspected.Row(range(size)),
+    "inspected.Table": lambda size: inspected.Table(dict.fromkeys(range(size))),
+    "ValueError": lambda size: ValueError(size),
 }
 HELD = []
 HOSTILE = ("Gr\u00f6\u00dfe", "\u540d\u524d", "\U0001f40d", "red \x1b[31m", "x" * (1 << 20))
@@ -38,7 +58,26 @@ class Outer:
         pass
 
 
+class Large:
+    __slots__ = ["slot_%d" % i for i in range(80)]
+
+
+class LargeWithDict:
+    __slots__ = ["slot_%d" % i for i in range(80)] + ["__dict__", "__weakref__"]
+
+
+def hold_large():
+    """What is in no pool: alone and in long runs, in the collector's lists between small objects."""
+    HELD.append([Large() for _ in range(3000)])
+    HELD.append([one for _ in range(30) for one in (LargeWithDict(), [])])
+    for one in HELD[-1][::2]:
+        one.attribute = one
+    HELD.append([(i,) * 100 + ([],) for i in range(40)])
+    HELD.append([type("Kind%d" % i, (), {}) for i in range(200)])
+
+
 def hold():
+    hold_large()
     inspected.build("kept", 0)
     HELD.append([Outer.Inner() for _ in range(20)])
     for name in HOSTILE:
@@ -50,26 +89,50 @@ def name_of(kind):
     return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
-def is_pooled(one):
-    return object.__sizeof__(one) + HEADS <= POOLED
-
-
 def count_types():
     objects, counts = gc.get_objects(), {}
     for one in objects:
-        if is_pooled(one):
-            counts[type(one)] = counts.get(type(one), 0) + 1
+        counts[type(one)] = counts.get(type(one), 0) + 1
     return json.dumps({hex(id(kind)): [name_of(kind), n] for kind, n in counts.items()}).encode() + b"\n"
 
 
-def types():
+def is_counted(one):
+    """What nobody but its holder knows of is found in the pools alone."""
+    return type(one).__flags__ & HAS_GC and (gc.is_tracked(one) or sys.getsizeof(one) <= POOLED)
+
+
+def sum_sizes():
+    totals, met, pending = {}, set(), gc.get_objects()
+    own = [id(totals), id(met), id(pending)]
+    while pending:
+        one = pending.pop()
+        if id(one) in met or id(one) in own:
+            continue
+        met.add(id(one))
+        pending += gc.get_referents(one)
+        if is_counted(one):
+            total = totals.setdefault(id(type(one)), [name_of(type(one)), 0, 0])
+            total[1] += 1
+            total[2] += sys.getsizeof(one)
+    return json.dumps({hex(kind): total for kind, total in totals.items()}).encode() + b"\n"
+
+
+def say_and_wait(count):
     gc.collect()
     gc.unfreeze()  # 3.12 begins with some, which get_objects() leaves out
-    count_types()  # whatever is made at the first time
-    text = count_types()
+    count()  # whatever is made at the first time
+    text = count()
     while text:
         text = text[os.write(1, text):]
     os.read(0, 4096)
+
+
+def types():
+    say_and_wait(count_types)
+
+
+def sizes():
+    say_and_wait(sum_sizes)
 
 
 def pools():
@@ -80,6 +143,20 @@ def pools():
 
 def make(kind, count):
     HELD.append([KINDS[kind](i) for i in range(int(count))])
+    return str(sum(map(sys.getsizeof, HELD[-1])))
+
+
+def contain(kind):
+    """Large and small ones."""
+    HELD.append([CONTAINERS[kind](size) for size in SIZES for _ in range(100)])
+    return str(sum(map(sys.getsizeof, HELD[-1])))
+
+
+def peaks():
+    made = [list(range(30000)), set(range(30000)), dict.fromkeys(range(30000)), collections.deque(range(30000)),
+            bytearray(300000)]
+    HELD.append(made)
+    return json.dumps([[name_of(type(one)), hex(id(one)), len(one), sys.getsizeof(one)] for one in made])
 
 
 def noise(generator, count):
@@ -126,5 +203,5 @@ def churn():
 if __name__ == "__main__":
     gc.disable()
     hold()
-    steps.serve({"types": types, "pools": pools, "make": make, "scribble": scribble, "churn": churn,
-                 "grow": grow})
+    steps.serve({"types": types, "sizes": sizes, "pools": pools, "make": make, "contain": contain, "peaks": peaks,
+                 "scribble": scribble, "churn": churn, "grow": grow})

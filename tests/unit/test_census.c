@@ -13,6 +13,7 @@
 #define INT_TYPE UINT64_C(0x900000)
 #define LIST_TYPE UINT64_C(0x900400)
 #define STR_TYPE UINT64_C(0x900800)
+#define TYPE_TYPE UINT64_C(0x901000)
 #define CLASS_TYPE UINT64_C(0x7f1234560000)
 #define HAVE_GC (1u << 14)
 #define UNICODE_SUBCLASS (1u << 28)
@@ -26,6 +27,11 @@ static const struct object_type list_type = {
 static const struct object_type class_type = {
 	.address = CLASS_TYPE, .flags = HAVE_GC, .basic_bytes = 16, .object = 4, .is_managed = true};
 
+static const struct py_layout layout = {.unicode_length = 16,
+					.unicode_state = 32,
+					.unicode_ascii = 48,
+					.unicode_kind_shift = 2,
+					.unicode_ascii_shift = 6};
 static const struct address_range program = {0x400000, 0xc00000};
 
 static union {
@@ -33,15 +39,15 @@ static union {
 	uint64_t words[POOL_BYTES / 8];
 } bytes;
 static struct heap_pool pool;
-static struct address_map pools;
+static struct pool_map pools;
 static struct census *census;
 
 /* A pool of blocks of 64 bytes. */
 static int setup(void **state)
 {
 	const struct census_memory memory = {
-		.pool_bytes = POOL_BYTES,
 		.gc_head_bytes = 16,
+		.sizes.layout = &layout,
 		.pools = &pools,
 		.low = &program,
 		.n_low = 1,
@@ -50,13 +56,14 @@ static int setup(void **state)
 	memset(&bytes, 0, sizeof(bytes));
 	bytes.header = (struct pool_header){.szidx = 3, .nextoffset = POOL_HEADER_BYTES};
 	pool = (struct heap_pool){.address = POOL, .bytes = &bytes};
-	return address_map__put(&pools, POOL, 0) || census__new(&memory, &census);
+	pools = pool_map__of(POOL_BYTES);
+	return pool_map__add(&pools, POOL, 3) || census__new(&memory, &census);
 }
 
 static int teardown(void **state)
 {
 	census__free(census);
-	address_map__free(&pools);
+	pool_map__free(&pools);
 	return 0;
 }
 
@@ -69,17 +76,25 @@ static void add_block(const uint64_t words[8])
 	bytes.header.count++;
 }
 
+static int add_type(const struct object_type *type, uint8_t length_word, enum object_buffers buffers)
+{
+	const struct census_type row = {.type = *type, .length_word = length_word, .buffers = buffers};
+
+	return census__add_type(census, &row);
+}
+
 static void add_types(void)
 {
-	assert_int_equal(census__add_type(census, &int_type), 0);
-	assert_int_equal(census__add_type(census, &str_type), 0);
-	assert_int_equal(census__add_type(census, &list_type), 0);
-	assert_int_equal(census__add_type(census, &class_type), 0);
+	assert_int_equal(add_type(&int_type, 0, BUFFERS_NONE), 0);
+	assert_int_equal(add_type(&str_type, 0, BUFFERS_NONE), 0);
+	assert_int_equal(add_type(&list_type, 0, BUFFERS_NONE), 0);
+	assert_int_equal(add_type(&class_type, 0, BUFFERS_NONE), 0);
 }
 
 static void count(void)
 {
-	census__count(census, &pool, 1);
+	assert_int_equal(census__count(census, &pool, 1), 0);
+	census__finish_holders(census);
 	census__finish(census, &(struct heap_torn){0});
 }
 
@@ -179,6 +194,164 @@ static void test_free_blocks_are_not_counted(void **state)
 	assert_int_equal(census__total(census).blocks, 1);
 }
 
+/* --- outside the pools ------------------------------------------------------------------------------- */
+
+static const struct object_type metatype = {
+	.address = TYPE_TYPE, .flags = HAVE_GC, .basic_bytes = 880, .item_bytes = 40, .object = 2};
+
+static void count_node(uint64_t count, uint64_t type, uint64_t n_items)
+{
+	const struct gc_node node = {OTHER, {OTHER, OTHER, count, type, n_items}};
+
+	assert_int_equal(census__count_outside(census, &node, 1), 0);
+	census__finish_holders(census);
+}
+
+static void test_objects_outside(void **state)
+{
+	size_t n;
+	const struct census_type *types;
+
+	add_types();
+	assert_int_equal(add_type(&metatype, 0, BUFFERS_NONE), 0);
+	count_node(1, TYPE_TYPE, 0);
+	count_node(2, TYPE_TYPE, 3);
+	ADD_BLOCK(1, INT_TYPE, 4);
+	count();
+	types = census__types(census, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(types[0].type.address, TYPE_TYPE);
+	assert_int_equal(types[0].objects, 2);
+	assert_int_equal(types[0].tracked, 2);
+	assert_int_equal(types[0].block_bytes, 0);
+	assert_int_equal(types[0].outside.bytes, 2 * (16 + 880) + 3 * 40);
+	assert_int_equal(census__outside(census).blocks, 2);
+	assert_int_equal(census__total(census).blocks, 1);
+}
+
+static void test_no_objects_outside(void **state)
+{
+	size_t n;
+
+	add_types();
+	assert_int_equal(add_type(&metatype, 0, BUFFERS_NONE), 0);
+	count_node(700, OTHER, 0);            /* a head of the collector's lists */
+	count_node(0, TYPE_TYPE, 0);          /* dead */
+	count_node(OTHER, TYPE_TYPE, 0);      /* no count */
+	count_node(1, TYPE_TYPE, UINT64_MAX); /* torn */
+	count_node(1, TYPE_TYPE, INT64_MAX);
+	count_node(1, LIST_TYPE, 0); /* small: in a pool that is new */
+	count_node(1, INT_TYPE, 0);  /* not the collector's */
+	count();
+	census__types(census, &n);
+	assert_int_equal(n, 0);
+	assert_int_equal(census__outside(census).blocks, 0);
+}
+
+static void test_asks_for_types_outside(void **state)
+{
+	const struct gc_node nodes[] = {
+		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
+		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
+		{OTHER, {OTHER, OTHER, 1, OTHER}},
+		{OTHER, {OTHER, OTHER, 1, 3}},
+	};
+	const uint64_t *asked;
+	size_t n;
+
+	assert_int_equal(census__ask_outside(census, nodes, 4, &asked, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(asked[0], TYPE_TYPE);
+}
+
+/* --- what objects own -------------------------------------------------------------------------------- */
+
+#define BLOCK(i) (POOL + POOL_HEADER_BYTES + (i)*64)
+#define LIST(count) OTHER, OTHER, count, LIST_TYPE
+
+static void own(uint64_t address, uint64_t bytes)
+{
+	census__add_buffer(census, 0, address, bytes);
+}
+
+static void add_list_type(void)
+{
+	assert_int_equal(add_type(&list_type, 2, BUFFERS_LIST), 0);
+}
+
+static void test_a_buffer_after_its_block(void **state)
+{
+	size_t n;
+
+	add_list_type();
+	ADD_BLOCK(OTHER, OTHER, OTHER);
+	ADD_BLOCK(LIST(1), 7);
+	assert_int_equal(census__count(census, &pool, 1), 0);
+	assert_int_equal(census__holders(census, &n)[0].address, BLOCK(1) + 16);
+	assert_int_equal(n, 1);
+	assert_int_equal(census__rest(census, CENSUS_NO_OBJECT).blocks, 1);
+	own(BLOCK(0), 50);
+	own(BLOCK(0), 50); /* it is there once */
+	census__finish_holders(census);
+	census__finish(census, &(struct heap_torn){0});
+	assert_int_equal(census__rest(census, CENSUS_NO_OBJECT).blocks, 0);
+	assert_int_equal(only_type()->owned.blocks, 1);
+	assert_int_equal(only_type()->owned.bytes, 64);
+	assert_int_equal(census_type__sum(only_type()).bytes, 128);
+	assert_int_equal(census__total(census).bytes, 128);
+	assert_int_equal(only_type()->longest.amount, 7);
+	assert_int_equal(only_type()->longest.address, BLOCK(1) + 16);
+}
+
+static void test_a_buffer_before_its_block(void **state)
+{
+	add_list_type();
+	ADD_BLOCK(LIST(1));
+	assert_int_equal(census__count(census, &pool, 1), 0);
+	own(BLOCK(1), 50);
+	assert_int_equal(census__total(census).blocks, 2);
+	ADD_BLOCK(LIST(1)); /* what its owner says stands */
+	pool.free.bits[0] = 1;
+	count();
+	assert_int_equal(census__rest(census, CENSUS_NO_OBJECT).blocks, 0);
+	assert_int_equal(only_type()->objects, 1);
+	assert_int_equal(only_type()->owned.bytes, 64);
+	assert_int_equal(census__total(census).blocks, 2);
+}
+
+static void test_what_is_an_object_is_no_buffer(void **state)
+{
+	add_list_type();
+	ADD_BLOCK(LIST(1));
+	ADD_BLOCK(LIST(1));
+	assert_int_equal(census__count(census, &pool, 1), 0);
+	own(BLOCK(1) + 16, 50);
+	own(POOL + 8, 50);
+	census__finish(census, &(struct heap_torn){0});
+	assert_int_equal(only_type()->objects, 2);
+	assert_int_equal(only_type()->owned.blocks, 0);
+	assert_int_equal(census__total(census).blocks, 2);
+}
+
+static void test_a_buffer_outside(void **state)
+{
+	add_list_type();
+	ADD_BLOCK(LIST(1));
+	ADD_BLOCK(LIST(1));
+	assert_int_equal(census__count(census, &pool, 1), 0);
+	census__add_buffer(census, 1, 0x7f0000100000, 8000);
+	own(0x7f0000200000, UINT64_MAX);
+	census__finish_holders(census);
+	census__finish(census, &(struct heap_torn){0});
+	assert_int_equal(only_type()->owned.blocks, 0);
+	assert_int_equal(only_type()->owned_outside.bytes, 8000);
+	assert_int_equal(census__outside(census).bytes, 8000);
+	assert_int_equal(only_type()->largest.amount, 56 + 8000);
+	assert_int_equal(only_type()->largest.address, BLOCK(1) + 16);
+	assert_int_equal(only_type()->own_bytes, 2 * 56);
+	assert_int_equal(only_type()->owned_bytes, 8000);
+}
+
 /* --- no objects -------------------------------------------------------------------------------------- */
 
 static void test_storage_is_no_object(void **state)
@@ -200,7 +373,7 @@ static void test_an_object_has_to_fit(void **state)
 {
 	const struct object_type large = {.address = INT_TYPE, .basic_bytes = 72};
 
-	assert_int_equal(census__add_type(census, &large), 0);
+	assert_int_equal(add_type(&large, 0, BUFFERS_NONE), 0);
 	ADD_BLOCK(1, INT_TYPE);
 	count();
 	check_rest(CENSUS_NO_OBJECT, 1);
@@ -232,6 +405,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_short_str_is_smaller_than_its_type_says, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_free_blocks_are_not_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_objects_outside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_objects_outside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asks_for_types_outside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_buffer_after_its_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_buffer_before_its_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_an_object_is_no_buffer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_buffer_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_storage_is_no_object, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_object_has_to_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_objects, setup, teardown),

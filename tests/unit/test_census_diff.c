@@ -134,8 +134,10 @@ static void test_file(void **state)
 {
 	assert_int_equal(
 		read_text("{\"target\": {\"time\": 17.25}, \"types\": ["
-			  "{\"type\": \"int\", \"address\": \"0x10\", \"objects\": 2, \"block_bytes\": 64}, "
-			  "{\"type\": null, \"address\": \"0x20\", \"objects\": 1, \"block_bytes\": 48}"
+			  "{\"type\": \"int\", \"address\": \"0x10\", \"objects\": 2, \"block_bytes\": 40, "
+			  "\"outside_bytes\": 8, \"owned_block_bytes\": 6, \"owned_outside_bytes\": 10}, "
+			  "{\"type\": null, \"address\": \"0x20\", \"objects\": 1, \"block_bytes\": 48, "
+			  "\"outside_bytes\": 0, \"owned_block_bytes\": 0, \"owned_outside_bytes\": 0}"
 			  "], " RESTS "}"),
 		0);
 	assert_int_equal(before.n, 5);
@@ -156,14 +158,18 @@ static void test_files_that_are_none(void **state)
 		"{\"target\": {\"time\": \"1\"}, \"types\": [], " RESTS "}",
 		"{\"target\": {\"time\": 1}, \"types\": []}",
 		"{\"target\": {\"time\": 1}, \"types\": [1], " RESTS "}",
-		"{\"target\": {\"time\": 1}, \"types\": [{\"type\": 1, \"address\": \"\", \"objects\": 1, "
-		"\"block_bytes\": 1}], " RESTS "}",
+		"{\"target\": {\"time\": 1}, \"types\": [{\"type\": 1, \"address\": \"\", \"objects\": "
+		"1, \"block_bytes\": 1, \"outside_bytes\": 0, \"owned_block_bytes\": 0, "
+		"\"owned_outside_bytes\": 0}], " RESTS "}",
 		"{\"target\": {\"time\": 1}, \"types\": [{\"type\": \"a\", \"address\": \"\", \"objects\": "
-		"-1, "
-		"\"block_bytes\": 1}], " RESTS "}",
+		"-1, \"block_bytes\": 1, \"outside_bytes\": 0, \"owned_block_bytes\": 0, "
+		"\"owned_outside_bytes\": 0}], " RESTS "}",
 		"{\"target\": {\"time\": 1}, \"types\": [{\"type\": \"a\", \"address\": \"\", \"objects\": "
-		"1, "
-		"\"block_bytes\": 9223372036854775807}], " RESTS "}",
+		"1, \"block_bytes\": 9223372036854775807, \"outside_bytes\": 0, \"owned_block_bytes\": 0, "
+		"\"owned_outside_bytes\": 0}], " RESTS "}",
+		"{\"target\": {\"time\": 1}, \"types\": [{\"type\": \"a\", \"address\": \"\", \"objects\": "
+		"1, \"block_bytes\": 1, \"outside_bytes\": -1, \"owned_block_bytes\": 0, "
+		"\"owned_outside_bytes\": 0}], " RESTS "}",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
