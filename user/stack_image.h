@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 #include "py_layout.h"
-#include "trace.h"
+#include "stack_sample.h"
 
 /*
  * Pieces of a target's memory, read together, and the Python stack in them. No I/O: what the image lacks is
@@ -23,31 +23,21 @@ struct stack_image {
 	uint64_t frame;       /* address of the innermost frame; 0: no Python code runs */
 };
 
-/* A frame that runs Python code. */
-struct stack_frame {
-	uint64_t address;
-	uint64_t code;
-	int32_t instr; /* bytes from the start of the code */
-};
-
 struct python_stack {
-	struct stack_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
+	struct python_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
 	size_t n_frames;
 	bool truncated; /* there are more frames */
 };
+
+/* What the bytes of a frame say, which begin with the first of its fields (struct frame_extent). */
+struct python_frame python_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
+					uint64_t address);
 
 /* 0; -ENODATA: the bytes at ret_missing, of a frame's fields, are not in the image; -ELOOP: a frame is its
  * own caller. */
 int stack_image__walk(const struct stack_image *image, const struct py_layout *py,
 		      struct python_stack *ret_stack, uint64_t *ret_missing);
 
-/* Whether they are the same; then how far the innermost frame has come may differ. */
 bool python_stack__equal(const struct python_stack *a, const struct python_stack *b);
-
-/* The address of the outermost frame; 0: there is none; UINT64_MAX: it is too far. */
-uint64_t python_stack__root(const struct python_stack *stack);
-
-/* Drops the inner frames in which the stack differs from another; all if one is truncated. */
-void python_stack__keep_common(struct python_stack *stack, const struct python_stack *other);
 
 #endif /* LINGER_STACK_IMAGE_H */

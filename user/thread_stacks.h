@@ -9,6 +9,7 @@
 
 #include <linux/types.h>
 
+#include "code_cache.h"
 #include "error.h"
 #include "memory_reader.h"
 #include "profile.h"
@@ -24,8 +25,8 @@ struct thread_stack {
 	char name[LINGER_THREAD_NAME_BYTES];
 	bool is_running;
 	bool holds_gil;
-	bool is_torn;   /* it was too fast; the frames are the outer ones, in which it did not move */
-	bool truncated; /* there are more frames */
+	bool is_torn;                 /* it was too fast, and no frame is known */
+	bool truncated;               /* there are more frames */
 	struct profile_frame *frames; /* innermost first */
 	size_t n_frames;
 };
@@ -37,7 +38,7 @@ struct thread_stacks {
 	struct thread_stack *threads;
 	size_t n_threads;
 	size_t n_torn;
-	struct known_code *codes; /* what the frames' strings belong to */
+	struct code_cache codes; /* what the frames' strings belong to */
 };
 
 /* The target runs on meanwhile. 0, or a negative errno with the sentence that says so. */
