@@ -33,6 +33,7 @@ struct estimate {
 
 struct maker {
 	struct member *members;
+	uint32_t *types; /* of the members of the row at hand */
 	size_t n;
 	struct growth_windows windows;
 	struct growth_class classes[ESTIMATE_CLASSES];
@@ -85,6 +86,41 @@ static int compare_windows(const void *a, const void *b)
 	return (x->sample->window > y->sample->window) - (x->sample->window < y->sample->window);
 }
 
+static int compare_types(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Keeps the most frequent, in their order. */
+static void rank_type(struct estimate_row *row, struct estimate_type type)
+{
+	for (size_t i = 0; i < ESTIMATE_TYPES; i++) {
+		struct estimate_type ranked = row->types[i];
+
+		if (type.survivors <= ranked.survivors)
+			continue;
+		row->types[i] = type;
+		type = ranked;
+	}
+}
+
+static void count_types(struct maker *maker, const struct member *members, struct estimate_row *row)
+{
+	size_t n = row->survivors, same;
+
+	for (size_t i = 0; i < n; i++)
+		maker->types[i] = members[i].sample->type;
+	qsort(maker->types, n, sizeof(*maker->types), compare_types);
+	for (size_t i = 0; i < n; i += same) {
+		for (same = 1; i + same < n && maker->types[i + same] == maker->types[i]; same++)
+			;
+		if (maker->types[i])
+			rank_type(row, (struct estimate_type){maker->types[i], same});
+	}
+}
+
 /* The row that begins with this member; returns how many members it has. */
 static size_t make_row(struct maker *maker, size_t first, struct estimate_row *ret_row)
 {
@@ -113,6 +149,7 @@ static size_t make_row(struct maker *maker, size_t first, struct estimate_row *r
 		.below_sq = amount.below * amount.below,
 		.above_sq = amount.above * amount.above,
 	};
+	count_types(maker, members, ret_row);
 	return n;
 }
 
@@ -260,7 +297,8 @@ static int make(struct maker *maker, const struct estimate_sample *samples,
 	int err;
 
 	maker->members = calloc(maker->n + 1, sizeof(*maker->members));
-	if (!maker->members)
+	maker->types = calloc(maker->n + 1, sizeof(*maker->types));
+	if (!maker->members || !maker->types)
 		return -ENOMEM;
 	err = take_members(maker, samples, options->min_age_ns);
 	if (err)
@@ -284,6 +322,7 @@ int estimate__make(const struct estimate_sample *samples, size_t n_samples,
 		maker->estimate = estimate;
 		err = make(maker, samples, growth_blocks, options);
 		free(maker->members);
+		free(maker->types);
 	}
 	free(maker);
 	if (err) {

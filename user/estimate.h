@@ -19,8 +19,17 @@ struct estimate_sample {
 	uint32_t window; /* running number of the window that saw the allocation */
 	uint64_t age_ns;
 	double weight; /* allocated blocks that it stands for, more than 0 */
+	uint32_t type; /* a number of the caller's; 0: no object */
 	uint8_t size_class;
 };
+
+/* How many survivors are of one type. */
+struct estimate_type {
+	uint32_t type;
+	uint64_t survivors;
+};
+
+#define ESTIMATE_TYPES 8
 
 enum estimate_age {
 	ESTIMATE_UNDER_10S,
@@ -50,6 +59,8 @@ struct estimate_row {
 	double blocks, bytes;
 	double below_sq, above_sq; /* squares of distances in bytes */
 	uint64_t newest_age_ns;    /* of the stack's youngest survivor, in whatever row */
+	/* The types that most survivors are of, without those that are no objects; 0 survivors end them. */
+	struct estimate_type types[ESTIMATE_TYPES];
 };
 
 struct estimate_amount {

@@ -351,6 +351,7 @@ struct labels {
 	bool is_estimate;
 	struct profile_estimate estimate; /* without its bounds */
 	struct profile_interval interval;
+	size_t n_type_names, n_type_survivors; /* which belong together in their order */
 };
 
 static uint64_t not_negative(int64_t number)
@@ -366,6 +367,8 @@ static void read_text_label(struct labels *labels, const char *key, const char *
 		labels->thread = text;
 	else if (!strcmp(key, "age"))
 		profile_age__parse(text, &labels->estimate.age);
+	else if (!strcmp(key, "type") && labels->n_type_names < PROFILE_TYPES)
+		labels->estimate.types[labels->n_type_names++].name = text;
 }
 
 static void read_number_label(struct labels *labels, const char *key, uint64_t number)
@@ -377,6 +380,8 @@ static void read_number_label(struct labels *labels, const char *key, uint64_t n
 		labels->estimate.windows = number;
 	} else if (!strcmp(key, "newest")) {
 		labels->estimate.newest_ms = number;
+	} else if (!strcmp(key, "type_survivors") && labels->n_type_survivors < PROFILE_TYPES) {
+		labels->estimate.types[labels->n_type_survivors++].survivors = number;
 	} else if (!strcmp(key, "inuse_low")) {
 		labels->interval.low_bytes = number;
 	} else if (!strcmp(key, "inuse_high")) {
@@ -411,6 +416,10 @@ static const struct profile_estimate *finish_estimate(struct labels *labels, uin
 	double below = (double)bytes - labels->interval.low_bytes;
 	double above = (double)labels->interval.high_bytes - bytes;
 
+	/* A name without a number is none, and neither is a number without a name. */
+	for (size_t i = 0; i < PROFILE_TYPES; i++)
+		if (i >= labels->n_type_names || i >= labels->n_type_survivors)
+			labels->estimate.types[i] = (struct profile_type){};
 	/* Bounds on the wrong side are none. */
 	labels->estimate.below_sq = below > 0 ? below * below : 0;
 	labels->estimate.above_sq = above > 0 ? above * above : 0;

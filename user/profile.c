@@ -249,7 +249,36 @@ static void add_band(struct profile_estimate *sum, enum profile_age age, const s
 	band->windows = part->windows;
 }
 
-/* All but the bands. */
+/* Of one profile, so equal names are the same string. Where there are more than can be kept the rarest go. */
+static void add_type(struct profile_estimate *sum, struct profile_type type)
+{
+	size_t i = 0;
+
+	while (i < PROFILE_TYPES && sum->types[i].survivors && sum->types[i].name != type.name)
+		i++;
+	if (i == PROFILE_TYPES && type.survivors <= sum->types[--i].survivors)
+		return;
+	if (sum->types[i].name == type.name)
+		type.survivors += sum->types[i].survivors;
+	for (; i > 0 && sum->types[i - 1].survivors < type.survivors; i--)
+		sum->types[i] = sum->types[i - 1];
+	sum->types[i] = type;
+}
+
+static int add_types(struct profile *profile, struct profile_estimate *sum,
+		     const struct profile_type types[PROFILE_TYPES])
+{
+	for (size_t i = 0; i < PROFILE_TYPES && types[i].survivors; i++) {
+		const char *name = intern_string(profile, types[i].name);
+
+		if (!name)
+			return -ENOMEM;
+		add_type(sum, (struct profile_type){name, types[i].survivors});
+	}
+	return 0;
+}
+
+/* All but the bands and the types. */
 static void add_estimate(struct profile_estimate *sum, const struct profile_estimate *estimate)
 {
 	sum->survivors += estimate->survivors;
@@ -300,7 +329,8 @@ int profile__add_estimate(struct profile *profile, enum linger_domain domain, co
 	add_values(sample, values);
 	if (!estimate)
 		return 0;
-	if (make_estimate(profile, sample, estimate->age))
+	if (make_estimate(profile, sample, estimate->age) ||
+	    add_types(profile, sample->estimate, estimate->types))
 		return -ENOMEM;
 	add_estimate(sample->estimate, estimate);
 	add_band(sample->estimate, estimate->age,
@@ -349,7 +379,9 @@ int profile__merge_threads(const struct profile *profile, struct profile *merged
 		sample = find_or_add_shown(merged, profile->samples[i]);
 		if (!sample)
 			return -ENOMEM;
-		if (profile->samples[i]->estimate && make_estimate(merged, sample, PROFILE_AGE_UNKNOWN))
+		if (profile->samples[i]->estimate &&
+		    (make_estimate(merged, sample, PROFILE_AGE_UNKNOWN) ||
+		     add_types(merged, sample->estimate, profile->samples[i]->estimate->types)))
 			return -ENOMEM;
 		profile_sample__add(sample, profile->samples[i]);
 	}

@@ -49,17 +49,28 @@ struct profile_band {
 	uint64_t windows;
 };
 
+/* How many survivors are instances of one type. */
+struct profile_type {
+	const char *name; /* UTF-8, "module.qualname"; of a profile's samples its own string */
+	uint64_t survivors;
+};
+
+#define PROFILE_TYPES 8
+
 /*
  * What an estimate rests on. Counts and squares are merged by adding up, ages by the smallest; of the windows
  * of one age, which may be the same, those of the part with the most count: there are at least as many.
  */
 struct profile_estimate {
 	enum profile_age age;
-	uint64_t survivors;        /* sampled blocks found alive */
-	uint64_t windows;          /* in which these were allocated; survivors of one say little about when */
-	uint64_t newest_ms;        /* age of the youngest when the profile was made; UINT64_MAX: none */
+	uint64_t survivors; /* sampled blocks found alive */
+	uint64_t windows;   /* in which these were allocated; survivors of one say little about when */
+	uint64_t newest_ms; /* age of the youngest when the profile was made; UINT64_MAX: none */
 	double below_sq, above_sq; /* squares of the distances in bytes from inuse_space to its 95 % bounds */
 	struct profile_band bands[PROFILE_AGES]; /* filled in by the profile, also where ages are merged */
+	/* The types that most survivors are of; 0 survivors end them. Others are of rarer types, or no
+	 * objects: keys, items. */
+	struct profile_type types[PROFILE_TYPES];
 };
 
 /* The 95 % bounds of an estimated inuse_space. */
@@ -144,8 +155,8 @@ uint64_t profile__total(const struct profile *profile, enum linger_domain domain
 /* Whether a domain has estimates. */
 bool profile__is_estimate(const struct profile *profile, enum linger_domain domain);
 
-/* Adds the values of a sample to a sum and, if they are estimates, what they rest on; the sum of estimates
- * has one, whose newest_ms is UINT64_MAX at first. */
+/* Adds the values of a sample to a sum and, if they are estimates, what they rest on but their types; the sum
+ * of estimates has one, whose newest_ms is UINT64_MAX at first. */
 void profile_sample__add(struct profile_sample *sum, const struct profile_sample *sample);
 
 /* Of exact values both bounds are the value. */

@@ -19,7 +19,7 @@
 #include "table.h"
 
 #define NO_STRING 0 /* "" is the first of all strings */
-#define MAX_LABELS 8
+#define MAX_LABELS (8 + 2 * PROFILE_TYPES)
 
 static const char count_unit[] = "count";
 static const char bytes_unit[] = "bytes";
@@ -268,6 +268,10 @@ static void add_estimate(struct labels *labels, struct writer *w, const struct p
 	add_number_of(labels, w, "inuse_high", interval.high_bytes, bytes_unit);
 	if (estimate->newest_ms != UINT64_MAX)
 		add_number_of(labels, w, "newest", estimate->newest_ms, "milliseconds");
+	for (size_t i = 0; i < PROFILE_TYPES && estimate->types[i].survivors; i++) {
+		add_text(labels, w, "type", estimate->types[i].name);
+		add_number_of(labels, w, "type_survivors", estimate->types[i].survivors, count_unit);
+	}
 }
 
 static void fill_labels(struct labels *labels, struct writer *w, const struct profile_sample *sample)

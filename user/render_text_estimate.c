@@ -19,6 +19,7 @@
 #define COLUMNS 110
 #define NUMBERS_COLUMNS 72 /* of a row, before the name */
 #define TEXT_BYTES 160
+#define SHOWN_TYPES 4
 
 /* What one row sums up. */
 struct sum {
@@ -121,6 +122,22 @@ static void format_details(const struct profile_sample *sample, char text[static
 	}
 }
 
+/* A third line: which types how many of its survivors are of, where that is known. */
+static void put_types(const struct profile_sample *sample, FILE *out)
+{
+	const struct profile_estimate *estimate = estimate_of(sample);
+	const char *separator = "           of type ";
+
+	for (size_t i = 0; i < SHOWN_TYPES && estimate->types[i].survivors; i++) {
+		fputs(separator, out);
+		render_string(out, estimate->types[i].name, render_put_utf8);
+		fprintf(out, " %.0f %%", render_share(estimate->types[i].survivors, estimate->survivors));
+		separator = ", ";
+	}
+	if (estimate->types[0].survivors)
+		putc('\n', out);
+}
+
 static void put_row(const struct table *table, const struct profile_sample *sample, FILE *out)
 {
 	char interval[RENDER_NUMBER_BYTES], growth[TEXT_BYTES], details[TEXT_BYTES];
@@ -129,6 +146,7 @@ static void put_row(const struct table *table, const struct profile_sample *samp
 	format_details(sample, details);
 	put_numbers(table, sample, format_interval(sample, interval), growth, out);
 	render_place_beside(out, sample, details, NUMBERS_COLUMNS, COLUMNS);
+	put_types(sample, out);
 }
 
 /* What is said of a whole heap was counted: it has no bounds, and is of no stacks. */

@@ -6,9 +6,11 @@
 
 #include "snapshot.h"
 
-/* Of three survivors the 95 % interval reaches from a fifth to three times what they stand for; of fewer there
- * is no more to say than that there are some. */
+/* Of three survivors the 95 % interval reaches from a fifth to three times what they stand for; of fewer
+ * there is no more to say than that there are some. */
 #define MIN_SURVIVORS 3
+
+_Static_assert(ESTIMATE_TYPES <= PROFILE_TYPES, "types are copied");
 
 struct builder {
 	const struct sampler *sampler;
@@ -64,6 +66,11 @@ static int add_row(struct builder *b, const struct estimate_row *row, enum profi
 	};
 	uint64_t values[PROFILE_VALUES] = {};
 
+	for (size_t i = 0; i < ESTIMATE_TYPES && row->types[i].survivors; i++)
+		estimate.types[i] = (struct profile_type){
+			.name = sampler__type_name(b->sampler, row->types[i].type),
+			.survivors = row->types[i].survivors,
+		};
 	round_row(b, row->bytes, row->blocks, values);
 	return add_stack(b, row->stack_id, group, values, &estimate);
 }

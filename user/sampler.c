@@ -29,6 +29,7 @@
 #include "inspector.h"
 #include "pools.h"
 #include "sample_set.h"
+#include "sample_types.h"
 #include "stack_sums.h"
 #include "window.h"
 
@@ -69,6 +70,7 @@ struct sampler {
 	struct inspector *inspector;
 	struct window *window;
 	struct sample_set *samples;
+	struct sample_types *types; /* of the samples */
 	uint64_t next_look_ns;
 	struct stack_sums sums;
 	int64_t first_census[ESTIMATE_CLASSES], last_census[ESTIMATE_CLASSES];
@@ -358,7 +360,8 @@ static int look(struct sampler *sampler, uint64_t now, bool all)
 	if (sampler->next_look_ns < gathered_ns)
 		sampler->next_look_ns = gathered_ns;
 	sample_set__bury(sampler->samples, sampler->totals.verdicts);
-	return 0;
+	samples = sample_set__samples(sampler->samples, &n);
+	return sample_types__meet(sampler->types, samples, n);
 }
 
 /* --- the module -------------------------------------------------------------------------------------- */
@@ -390,7 +393,8 @@ static int start(struct sampler *sampler, bool at_start, struct error *error)
 	int err;
 
 	sampler->samples = sample_set__new(MAX_SAMPLES);
-	if (!sampler->samples ||
+	sampler->types = sample_types__new(sampler->reader, sampler->python);
+	if (!sampler->samples || !sampler->types ||
 	    inspector__new(sampler->target, sampler->reader, &sampler->python->runtime, &sampler->inspector))
 		return error__set(error, -ENOMEM, "failed to record: out of memory");
 	err = start_clocks(sampler, error);
@@ -442,6 +446,7 @@ void sampler__free(struct sampler *sampler)
 	window__free(sampler->window);
 	inspector__free(sampler->inspector);
 	sample_set__free(sampler->samples);
+	sample_types__free(sampler->types);
 	estimate__free(sampler->estimate);
 	stack_sums__free(&sampler->sums);
 	free(sampler);
@@ -501,6 +506,7 @@ static struct estimate_sample as_estimate_sample(const struct sampler *sampler, 
 		.window = sample->window,
 		.age_ns = sampler->stock_ns > sample->birth_ns ? sampler->stock_ns - sample->birth_ns : 0,
 		.weight = sample->weight,
+		.type = sample_types__number(sampler->types, sample),
 		.size_class = sample->block.bytes / 16 - 1,
 	};
 }
@@ -534,8 +540,13 @@ int sampler__take_stock(struct sampler *sampler)
 	uint64_t now = now_ns();
 	int err;
 
-	if (!sampler__is_over(sampler) && !look(sampler, now, true))
+	if (!sampler__is_over(sampler) && !look(sampler, now, true)) {
+		size_t n;
+		const struct sample *samples = sample_set__samples(sampler->samples, &n);
+
+		sample_types__meet_again(sampler->types, samples, n);
 		count_heap(sampler, sampler->last_census);
+	}
 	sampler->stock_ns = now;
 	err = make_estimate(sampler, &estimate);
 	if (err)
@@ -548,6 +559,11 @@ int sampler__take_stock(struct sampler *sampler)
 const struct estimate *sampler__estimate(const struct sampler *sampler)
 {
 	return sampler->estimate;
+}
+
+const char *sampler__type_name(const struct sampler *sampler, uint32_t type)
+{
+	return sample_types__name(sampler->types, type);
 }
 
 uint64_t sampler_totals__lost(const struct sampler_totals *totals)

@@ -74,6 +74,9 @@ struct sampler_totals sampler__totals(const struct sampler *sampler);
 /* Who shares the heap's growth, as of the last stock; NULL: none was taken. */
 const struct estimate *sampler__estimate(const struct sampler *sampler);
 
+/* The name of a type in that estimate. */
+const char *sampler__type_name(const struct sampler *sampler, uint32_t type);
+
 /* What a stack allocated since the beginning, by the windows' account. */
 struct stack_sum sampler__sum(const struct sampler *sampler, uint32_t stack_id);
 

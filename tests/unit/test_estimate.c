@@ -165,6 +165,33 @@ static void test_ages(void **state)
 	assert_int_equal(estimate_age__of(UINT64_MAX), ESTIMATE_OLDER);
 }
 
+/* Each row counts its own; the most frequent come first, and what is no object is left out. */
+static void test_types(void **state)
+{
+	const struct estimate_row *row;
+
+	for (uint32_t i = 0; i < 60; i++) {
+		add(1, i, i < 40 ? 30 : 5, 1, 1);
+		samples[n_samples - 1].type = i % 4 == 3 ? 0 : i % 4 == 2 ? 7 : 9;
+	}
+	for (uint32_t i = 0; i < 2 * ESTIMATE_TYPES; i++) {
+		add(2, i, 30, 1, 1);
+		samples[n_samples - 1].type = i + 1;
+	}
+	growth[1] = 1000;
+	make_estimate();
+	assert_int_equal(estimate__n_rows(estimate), 3);
+	row = estimate__row(estimate, 0);
+	assert_int_equal(row->types[0].type, 9);
+	assert_int_equal(row->types[0].survivors, 20);
+	assert_int_equal(row->types[1].type, 7);
+	assert_int_equal(row->types[1].survivors, 10);
+	assert_int_equal(row->types[2].survivors, 0);
+	assert_int_equal(estimate__row(estimate, 1)->types[0].survivors, 10);
+	for (size_t i = 0; i < ESTIMATE_TYPES; i++)
+		assert_int_equal(estimate__row(estimate, 2)->types[i].survivors, 1);
+}
+
 /* Old 30 + 10, young 20: the growth decides who gets how much. */
 static void add_old_and_young(void)
 {
@@ -636,7 +663,7 @@ static void test_out_of_memory(void **state)
 			break;
 		assert_null(estimate);
 	}
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5);
 }
 
 static void test_many_stacks(void **state)
@@ -660,6 +687,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_samples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_types, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_scaled_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_young_share_what_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_are_scaled_down, setup, teardown),

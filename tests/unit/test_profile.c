@@ -188,6 +188,64 @@ static void test_ages_tell_stacks_apart(void **state)
 	profile__free(profile);
 }
 
+static void add_types(struct profile *profile, const char *thread,
+		      const struct profile_type types[PROFILE_TYPES])
+{
+	struct profile_estimate estimate = minute;
+
+	memcpy(estimate.types, types, sizeof(estimate.types));
+	add_estimate(profile, thread, &outer, 100, &estimate);
+}
+
+#define TYPES(...) ((const struct profile_type[PROFILE_TYPES]){__VA_ARGS__})
+
+static void assert_type(const struct profile_type *type, const char *name, uint64_t survivors)
+{
+	assert_string_equal(type->name, name);
+	assert_int_equal(type->survivors, survivors);
+}
+
+static void test_types_are_added_up(void **state)
+{
+	struct profile *profile = profile__new(), *merged = profile__new();
+	const struct profile_type *types;
+
+	add_types(profile, "a", TYPES({"dict", 5}, {"str", 3}));
+	add_types(profile, "a", TYPES({"str", 4}, {"a.B", 1}));
+	add_types(profile, "b", TYPES({"a.B", 7}));
+	types = profile__sample(profile, 0)->estimate->types;
+	assert_type(&types[0], "str", 7);
+	assert_type(&types[1], "dict", 5);
+	assert_type(&types[2], "a.B", 1);
+	assert_int_equal(types[3].survivors, 0);
+	assert_int_equal(profile__merge_threads(profile, merged), 0);
+	types = profile__sample(merged, 0)->estimate->types;
+	assert_type(&types[0], "a.B", 8);
+	assert_type(&types[1], "str", 7);
+	assert_type(&types[2], "dict", 5);
+	assert_ptr_not_equal(types[1].name, profile__sample(profile, 0)->estimate->types[0].name);
+	profile__free(profile);
+	profile__free(merged);
+}
+
+static void test_the_rarest_types_go(void **state)
+{
+	struct profile *profile = profile__new();
+	const struct profile_type *types;
+
+	_Static_assert(PROFILE_TYPES == 8, "as many as are added");
+	add_types(
+		profile, NULL,
+		TYPES({"a", 20}, {"b", 19}, {"c", 18}, {"d", 17}, {"e", 16}, {"f", 15}, {"g", 14}, {"h", 2}));
+	add_types(profile, NULL, TYPES({"rare", 2}));
+	add_types(profile, NULL, TYPES({"new", 30}));
+	types = profile__sample(profile, 0)->estimate->types;
+	assert_type(&types[0], "new", 30);
+	assert_type(&types[1], "a", 20);
+	assert_type(&types[7], "g", 14);
+	profile__free(profile);
+}
+
 /* Threads may have shared their windows, ages cannot. */
 static void test_shown_ages_and_threads_are_one(void **state)
 {
@@ -362,6 +420,8 @@ int main(void)
 		cmocka_unit_test(test_frames_without_a_file_have_no_line),
 		cmocka_unit_test(test_totals_are_of_one_domain),
 		cmocka_unit_test(test_ages_tell_stacks_apart),
+		cmocka_unit_test(test_types_are_added_up),
+		cmocka_unit_test(test_the_rarest_types_go),
 		cmocka_unit_test(test_shown_ages_and_threads_are_one),
 		cmocka_unit_test(test_intervals_stay_in_range),
 		cmocka_unit_test(test_groups_are_told_by_their_root),

@@ -241,6 +241,10 @@ static void assert_same_estimate(const struct profile_estimate *a, const struct 
 	assert_int_equal(a->newest_ms, b->newest_ms);
 	assert_true(a->below_sq == b->below_sq && a->above_sq == b->above_sq);
 	assert_memory_equal(a->bands, b->bands, sizeof(a->bands));
+	for (size_t i = 0; i < PROFILE_TYPES; i++) {
+		assert_same_string(a->types[i].name, b->types[i].name);
+		assert_int_equal(a->types[i].survivors, b->types[i].survivors);
+	}
 }
 
 static void assert_same_sample(const struct profile_sample *a, const struct profile_sample *b)
@@ -291,8 +295,10 @@ static void test_estimates_come_back(void **state)
 	struct profile *profile = profile__new(), *back;
 
 	for (int age = 0; age < PROFILE_AGES; age++)
-		ADD_ESTIMATE(profile, OBJECT, VALUES(1 << 20, 9, 1 << 22, 90),
-			     ESTIMATE(age, 200, 40, age * 30000, 4e8, 9e10), outer, inner);
+		ADD_ESTIMATE(
+			profile, OBJECT, VALUES(1 << 20, 9, 1 << 22, 90),
+			ESTIMATE(age, 200, 40, age * 30000, 4e8, 9e10, .types = {{"a.B", 150}, {"str", 20}}),
+			outer, inner);
 	ADD_ESTIMATE(profile, OBJECT, VALUES(48, 1, 0, 0),
 		     ESTIMATE(PROFILE_UNDER_10S, 1, 1, 0, 48 * 48, (1ull << 40) * (1. * (1ull << 40))),
 		     {"[younger than 10 s]"}, outer);

@@ -40,9 +40,12 @@ static void test_table(void **state)
 
 	profile__set_time(profile, 1, 600 * SECOND);
 	ADD_ESTIMATE(profile, OBJECT, VALUES(1 << 20, 10000, 1 << 22, 9),
-		     ESTIMATE(PROFILE_UNDER_1MIN, 20, 10, 12000, 9e10, 16e10), main_frame, put_frame);
+		     ESTIMATE(PROFILE_UNDER_1MIN, 20, 10, 12000, 9e10, 16e10, .types = {{"str", 20}}),
+		     main_frame, put_frame);
 	ADD_ESTIMATE(profile, OBJECT, VALUES(3 << 20, 30000, 0, 0),
-		     ESTIMATE(PROFILE_UNDER_10MIN, 60, 30, 61000, 16e10, 9e10), main_frame, put_frame);
+		     ESTIMATE(PROFILE_UNDER_10MIN, 60, 30, 61000, 16e10, 9e10,
+			      .types = {{"cache.Entry", 40}, {"str", 12}, {"d\x1b", 8}}),
+		     main_frame, put_frame);
 	ADD_ESTIMATE(profile, OBJECT, VALUES(1000, 1, 0, 0), ESTIMATE(PROFILE_UNDER_10MIN, 9, 9, 300000),
 		     main_frame, loads_frame);
 	ADD_ESTIMATE(profile, OBJECT, VALUES(600, 6, 0, 0),
@@ -66,6 +69,7 @@ static void test_table(void **state)
 		"   4.0 MiB       3.5 - 4.5 MiB   99.9 %         80  growing             put "
 		"(/srv/cache.py:17)\n"
 		"    40,000 blocks, age 10s-1min 25 %, 1-10min 75 %\n"
+		"           of type cache.Entry 50 %, str 40 %, d_ 10 %\n"
 		"    1000 B                        0.0 %          9  stopped 5 min ago   main "
 		"(/srv/main.py:3)\n"
 		"         1 block, age 1-10min                                             via loads "
