@@ -139,6 +139,17 @@ static json_t *make_newest(const struct profile_estimate *estimate)
 	return estimate->newest_ms == UINT64_MAX ? json_null() : json_real(estimate->newest_ms / 1e3);
 }
 
+static json_t *make_types(const struct profile_estimate *estimate)
+{
+	json_t *types = json_array();
+
+	for (size_t i = 0; i < PROFILE_TYPES && estimate->types[i].survivors; i++)
+		json_array_append_new(types,
+				      json_pack("{so sI}", "type", stats_json__text(estimate->types[i].name),
+						"survivors", (json_int_t)estimate->types[i].survivors));
+	return types;
+}
+
 static json_t *make_stack(const struct recorder_summary *summary, const struct profile_sample *sample)
 {
 	const struct profile_estimate *estimate = sample->estimate;
@@ -147,14 +158,15 @@ static json_t *make_stack(const struct recorder_summary *summary, const struct p
 		profile_estimate__growth(estimate, summary->elapsed_s,
 					 (summary->sampling.older_ns ?: summary->sampling.min_age_ns) / 1e9);
 
-	return json_pack(
-		"{ss so sI sI sI sI sI sI so sb ss so}", "domain", linger_domain__name(sample->domain),
-		"frames", make_frames(sample), "inuse_bytes", (json_int_t)sample->values[PROFILE_INUSE_SPACE],
-		"inuse_blocks", (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
-		(json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes, "survivors",
-		(json_int_t)estimate->survivors, "windows", (json_int_t)estimate->windows, "newest_s",
-		make_newest(estimate), "growing", growth == PROFILE_GROWING, "age",
-		profile_age__name(estimate->age), "group", make_group(sample));
+	return json_pack("{ss so sI sI sI sI sI so sI so sb ss so}", "domain",
+			 linger_domain__name(sample->domain), "frames", make_frames(sample), "inuse_bytes",
+			 (json_int_t)sample->values[PROFILE_INUSE_SPACE], "inuse_blocks",
+			 (json_int_t)sample->values[PROFILE_INUSE_OBJECTS], "low_bytes",
+			 (json_int_t)interval.low_bytes, "high_bytes", (json_int_t)interval.high_bytes,
+			 "survivors", (json_int_t)estimate->survivors, "types", make_types(estimate),
+			 "windows", (json_int_t)estimate->windows, "newest_s", make_newest(estimate),
+			 "growing", growth == PROFILE_GROWING, "age", profile_age__name(estimate->age),
+			 "group", make_group(sample));
 }
 
 /* The estimates, one for each stack and age. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Sampled mode: what holds of every such recording. Whether it names the right line is for `make truth`."""
+import collections
 import json
 import os
 import signal
@@ -51,6 +52,20 @@ def test_the_leak_is_found_and_the_total_is_the_growth_of_the_heap(interpreter):
     assert sum(stack["inuse_bytes"] for stack in own) == pytest.approx(truth["dict_cache"]["bytes"], rel=0.25)
     assert all(stack["low_bytes"] <= stack["inuse_bytes"] <= stack["high_bytes"] for stack in own)
     assert recording.profile.total("object") == recording["object"]["live_bytes"]
+
+
+@pytest.mark.interpreters("system", "embedded", "bullseye", "trixie", "forky")
+def test_survivors_are_counted_by_type(interpreter):
+    """An item of this leak is one object of a class, one str and one bytes, all of one line."""
+    with Target(interpreter, "leaks.py", "list") as target:
+        recording, truth = record_leak(target, 3, "--min-age", "0.5")
+    counts = collections.Counter()
+    for stack in recording.stats["stacks"]:
+        if holds_line(stack, target.path, truth["history"]["lines"]):
+            counts.update({entry["type"]: entry["survivors"] for entry in stack["types"]})
+    shares = {name: counts[name] / counts.total() for name in ("__main__.Visit", "str", "bytes")}
+    assert counts.total() > 100 and sum(shares.values()) > 0.95
+    assert all(share == pytest.approx(1 / 3, abs=0.1) for share in shares.values())
 
 
 def test_every_sample_ends_in_one_verdict(system_interpreter):
