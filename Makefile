@@ -224,4 +224,4 @@ install: $(BUILD)/linger
 clean:
 	rm -rf $(BUILD)
 
--include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
+-include $(BPF_OBJ:.o=.d) $(BUILD)/bpf/reader.bpf.d $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
