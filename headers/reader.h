@@ -5,7 +5,7 @@
 /* The contract of the memory reader program (bpf/reader.bpf.c) with user space. */
 
 #define READER_MAX_REQUESTS 4096
-#define READER_MAX_BYTES 4096         /* of one request */
+#define READER_MAX_BYTES 16384        /* of one request: a pool */
 #define READER_BUFFER_BYTES (1 << 20) /* of all requests of one run, a power of two */
 
 struct reader_request {

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #define BLOCK_MAX_BYTES 512
-#define ADDRESS_MIN 0x10000 /* nothing is mapped below (vm.mmap_min_addr) */
-#define ADDRESS_END (UINT64_C(1) << 47)
 
 /* tp_flags (CPython Include/object.h). The bits of 3.11 and 3.13 were unused before. */
 #define INLINE_VALUES (1u << 2)           /* 3.13 */
@@ -53,11 +51,6 @@ static uint64_t word_at(const uint8_t *bytes, size_t offset)
 
 	memcpy(&word, bytes + offset, sizeof(word));
 	return word;
-}
-
-bool object__may_be_pointer(uint64_t word)
-{
-	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 8 == 0;
 }
 
 /*
@@ -114,11 +107,6 @@ bool object_type__has_length(const struct object_type *type)
 {
 	return type->flags &
 	       (LIST_SUBCLASS | TUPLE_SUBCLASS | DICT_SUBCLASS | UNICODE_SUBCLASS | BYTES_SUBCLASS);
-}
-
-bool object_type__is_container(const struct object_type *type)
-{
-	return type->flags & (LIST_SUBCLASS | DICT_SUBCLASS);
 }
 
 bool object_type__is_class(const struct object_type *type)
@@ -198,11 +186,6 @@ static const struct object_type *object_in(const uint64_t *words, uint32_t n_wor
 			return type;
 	}
 	return NULL;
-}
-
-bool object__counts_references(uint64_t word)
-{
-	return (uint32_t)word && !(uint16_t)(word >> 32);
 }
 
 static void adopt(struct fingerprint *print, const struct object_type *type)

@@ -87,20 +87,28 @@ bool object_type__is_int(const struct object_type *type);
 bool object_type__is_str(const struct object_type *type); /* str itself, or a static type derived from it */
 /* A list, tuple, dict, str or bytes: the third word of an instance is its length. */
 bool object_type__has_length(const struct object_type *type);
-bool object_type__is_container(const struct object_type *type); /* derived from list or dict */
 /* Made by a class statement or by an extension at run time, or an exception. */
 bool object_type__is_class(const struct object_type *type);
 bool object_type__is_heap_type(const struct object_type *type);
 
+#define ADDRESS_MIN 0x10000 /* nothing is mapped below (vm.mmap_min_addr) */
+#define ADDRESS_END (UINT64_C(1) << 47)
+
 /* Whether a word can be the address of an object. */
-bool object__may_be_pointer(uint64_t word);
+static inline bool object__may_be_pointer(uint64_t word)
+{
+	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 8 == 0;
+}
 
 /*
  * Whether a word can be the reference count of a living object. The upper half holds an overflow count and
  * flags in 3.14, and is 0 before; interpreters that link the objects of their own free lists through this
  * word put an address there, as pymalloc does.
  */
-bool object__counts_references(uint64_t word);
+static inline bool object__counts_references(uint64_t word)
+{
+	return (uint32_t)word && !(uint16_t)(word >> 32);
+}
 
 /* Of a block that was never looked at; the first look goes right into its words. */
 void fingerprint__start(struct fingerprint *print, uint32_t block_bytes);

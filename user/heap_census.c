@@ -8,10 +8,10 @@
 #include "object_layout.h"
 #include "referents.h"
 #include "type_names.h"
+#include "type_shapes.h"
 
 #define TYPES_AT_ONCE 2048
 #define HOLDERS_AT_ONCE 4096
-#define NAME_BYTES 24  /* of a type, which are enough to tell those apart that matter here */
 #define INT_TAG_BITS 3 /* in the word in which an int counts its digits, from 3.12 on */
 #define MAX_LOW_RANGES 64
 #define LOW_MEMORY (UINT64_C(1) << 32)
@@ -26,13 +26,13 @@ struct heap_census {
 	struct address_range low[MAX_LOW_RANGES];
 	size_t n_low;
 	const struct object_layout *layout;
+	struct type_shapes *shapes;
 	struct referents *referents;
 	struct referent_losses losses;
 	struct object_ref refs[HOLDERS_AT_ONCE];
 	size_t ref_holders[HOLDERS_AT_ONCE]; /* their indices in the census */
 	size_t n_refs;
 	struct object_type candidates[TYPES_AT_ONCE];
-	uint64_t names[TYPES_AT_ONCE]; /* of the candidates: addresses of their tp_name */
 	size_t n_candidates;
 	struct memory_request requests[TYPES_AT_ONCE];
 	uint8_t bytes[TYPES_AT_ONCE][OBJECT_TYPE_BYTES];
@@ -57,82 +57,49 @@ static int find_candidates(struct heap_census *census, const uint64_t *addresses
 		request_type(census, i, addresses[i]);
 	err = memory_reader__read_many(census->reader, census->requests, n);
 	census->n_candidates = 0;
-	for (size_t i = 0; i < n && !err; i++) {
-		struct object_type *type = &census->candidates[census->n_candidates];
-
-		if (census->requests[i].error ||
-		    !object_type__parse(census->bytes[i], addresses[i], census->python->runtime.gc_head_bytes,
-					type))
-			continue;
-		memcpy(&census->names[census->n_candidates++], census->bytes[i] + census->layout->type_name,
-		       sizeof(uint64_t));
-	}
-	return err;
-}
-
-/* A type is what has a metatype for its type. */
-static int keep_types(struct heap_census *census)
-{
-	size_t n = 0;
-	int err;
-
-	for (size_t i = 0; i < census->n_candidates; i++)
-		request_type(census, i, census->candidates[i].metatype);
-	err = memory_reader__read_many(census->reader, census->requests, census->n_candidates);
-	for (size_t i = 0; i < census->n_candidates && !err; i++) {
-		if (census->requests[i].error || !object_type__is_metatype(census->bytes[i]))
-			continue;
-		census->names[n] = census->names[i];
-		census->candidates[n++] = census->candidates[i];
-	}
-	census->n_candidates = n;
+	for (size_t i = 0; i < n && !err; i++)
+		if (!census->requests[i].error &&
+		    object_type__parse(census->bytes[i], addresses[i], census->python->runtime.gc_head_bytes,
+				       &census->candidates[census->n_candidates]))
+			census->n_candidates++;
 	return err;
 }
 
 static uint8_t length_word(const struct object_layout *layout, const struct object_type *type,
-			   const struct known_type *known)
+			   const struct object_shape *shape)
 {
-	if (known && known->kind == OBJECT_SET)
+	if (shape && shape->kind == OBJECT_SET)
 		return layout->set_used / sizeof(uint64_t);
 	if (object_type__has_length(type) ||
-	    (known && (known->kind == OBJECT_DEQUE || known->kind == OBJECT_BYTEARRAY)))
+	    (shape && (shape->kind == OBJECT_DEQUE || shape->kind == OBJECT_BYTEARRAY)))
 		return layout->var_size / sizeof(uint64_t);
 	return 0;
 }
 
-/* Extensions make types at run time as programs do, but put the module into the name. */
-static const struct known_type *find_known(const struct object_type *type, const char *name)
+static int add_type(struct heap_census *census, const struct object_type *type)
 {
-	return object_type__is_heap_type(type) && !strchr(name, '.') ? NULL : known_type__find(name);
-}
+	const struct object_shape *shape = NULL;
+	struct census_type row = {.type = *type};
+	int err = type_shapes__find(census->shapes, type->address, &shape);
 
-static int add_type(struct heap_census *census, const struct object_type *type, const char *name)
-{
-	const struct known_type *known = find_known(type, name);
-	const struct census_type row = {
-		.type = *type,
-		.length_word = length_word(census->layout, type, known),
-		.buffers = object_buffers__of(type, known),
-	};
-
+	if (err && err != -EINVAL)
+		return err;
+	row.length_word = length_word(census->layout, type, shape);
+	row.buffers = object_buffers__of(census->layout, shape);
 	return census__add_type(census->census, &row);
 }
 
+/* A type is what has a metatype for its type. */
 static int add_types(struct heap_census *census)
 {
 	int err;
 
 	for (size_t i = 0; i < census->n_candidates; i++)
-		census->requests[i] = (struct memory_request){
-			.address = census->names[i],
-			.to = census->bytes[i],
-			.bytes = NAME_BYTES,
-		};
+		request_type(census, i, census->candidates[i].metatype);
 	err = memory_reader__read_many(census->reader, census->requests, census->n_candidates);
-	for (size_t i = 0; i < census->n_candidates && !err; i++) {
-		census->bytes[i][census->requests[i].error ? 0 : NAME_BYTES] = '\0';
-		err = add_type(census, &census->candidates[i], (const char *)census->bytes[i]);
-	}
+	for (size_t i = 0; i < census->n_candidates && !err; i++)
+		if (!census->requests[i].error && object_type__is_metatype(census->bytes[i]))
+			err = add_type(census, &census->candidates[i]);
 	return err;
 }
 
@@ -144,8 +111,6 @@ static int find_types(struct heap_census *census, const uint64_t *addresses, siz
 		size_t left = n - done;
 
 		err = find_candidates(census, addresses + done, left < TYPES_AT_ONCE ? left : TYPES_AT_ONCE);
-		if (!err)
-			err = keep_types(census);
 		if (!err)
 			err = add_types(census);
 	}
@@ -190,11 +155,11 @@ static int count_buffer(struct heap_census *census, const struct census_holder *
 {
 	size_t n_types;
 	const struct census_type *row = &census__types(census->census, &n_types)[holder->type];
+	const struct object_words words = {holder->address, holder->words, holder->n_words, holder->n_before};
 	struct object_buffer buffer;
 
-	switch (object_buffers__find(census->layout, row->buffers, heap_walk__pools(census->walk),
-				     holder->address, holder->words + holder->n_before,
-				     holder->n_words - holder->n_before, &buffer)) {
+	switch (object_buffers__find(census->layout, row->buffers, heap_walk__pools(census->walk), &words,
+				     &buffer)) {
 	case BUFFER_IS_ONE:
 		census__add_buffer(census->census, index, buffer.address, buffer.bytes);
 		return 0;
@@ -297,6 +262,9 @@ static int start(struct heap_census *census)
 		err = referents__new(census->reader, census->python, &census->referents);
 	if (err)
 		return err;
+	census->shapes = type_shapes__new(census->reader, census->python);
+	if (!census->shapes)
+		return -ENOMEM;
 	memory.n_low = census->n_low;
 	memory.pools = heap_walk__pools(census->walk);
 	return census__new(&memory, &census->census);
@@ -349,6 +317,7 @@ int heap_census__take(const struct target *target, struct memory_reader *reader,
 	census->layout = object_layout__get(python->minor);
 	err = take(census, &losses);
 	referents__free(census->referents);
+	type_shapes__free(census->shapes);
 	heap_walk__free(census->walk);
 	if (err) {
 		census__free(census->census);

@@ -353,17 +353,22 @@ static void judge_all(struct inspector *inspector)
 
 /* --- free lists -------------------------------------------------------------------------------------- */
 
+static uint32_t read_bytes(const struct inspector *inspector)
+{
+	return inspector->pool_bytes < READER_MAX_BYTES ? inspector->pool_bytes : READER_MAX_BYTES;
+}
+
 static size_t request_pages(const struct inspector *inspector, struct pool_pages *pages,
 			    struct memory_request *requests)
 {
 	uint64_t address = pages->first->pool->address;
 	size_t n = 0;
 
-	for (uint32_t offset = 0; offset < inspector->pool_bytes; offset += READER_MAX_BYTES)
+	for (uint32_t offset = 0; offset < inspector->pool_bytes; offset += read_bytes(inspector))
 		requests[n++] = (struct memory_request){
 			.address = address + offset,
 			.to = pages->bytes + offset,
-			.bytes = READER_MAX_BYTES,
+			.bytes = read_bytes(inspector),
 		};
 	requests[n++] = (struct memory_request){
 		.address = address,
@@ -376,7 +381,7 @@ static size_t request_pages(const struct inspector *inspector, struct pool_pages
 static int read_pages(struct inspector *inspector, size_t n_pools)
 {
 	struct memory_request *requests = inspector->requests;
-	size_t n = 0, n_each = inspector->pool_bytes / READER_MAX_BYTES + 1;
+	size_t n = 0, n_each = inspector->pool_bytes / read_bytes(inspector) + 1;
 	int err;
 
 	for (size_t i = 0; i < n_pools; i++)

@@ -19,7 +19,7 @@ struct memory_reader;
 struct memory_request {
 	uint64_t address;
 	void *to;
-	uint32_t bytes; /* at most 4096 */
+	uint32_t bytes; /* at most READER_MAX_BYTES (reader.h) */
 	int error;      /* 0 or a negative errno, set by the reader */
 };
 

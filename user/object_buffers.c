@@ -5,28 +5,41 @@
  */
 #include "object_buffers.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "fingerprint.h"
+
+#define MANAGED_WORDS 2 /* in front of the collector's */
+#define GC_HEAD_WORDS 2
 #define WORD_BYTES sizeof(uint64_t)
 #define MAX_ELEMENTS (UINT64_C(1) << 32) /* of a list or set, that are believed */
 #define SET_ENTRY_BYTES 16
 #define FIRST_SLOTS 8 /* of the smallest keys */
 #define LAST_SLOTS 64 /* of the largest that fit in a block */
 
-enum object_buffers object_buffers__of(const struct object_type *type, const struct known_type *known)
+static bool has_values(const struct object_layout *layout, const struct object_shape *shape)
+{
+	return shape->has_managed_dict && (layout->attribute_values == ATTRIBUTES_BESIDE ||
+					   layout->attribute_values == ATTRIBUTES_OR_DICT);
+}
+
+enum object_buffers object_buffers__of(const struct object_layout *layout, const struct object_shape *shape)
 {
 	static const enum object_buffers of_kinds[] = {
 		[OBJECT_LIST] = BUFFERS_LIST,       [OBJECT_DICT] = BUFFERS_DICT,
 		[OBJECT_SET] = BUFFERS_SET,         [OBJECT_DEQUE] = BUFFERS_OTHER,
 		[OBJECT_BYTEARRAY] = BUFFERS_OTHER, [OBJECT_TYPE] = BUFFERS_OTHER,
 	};
+	enum object_buffers buffers = BUFFERS_NONE;
 
-	if (object_type__is_heap_type(type))
-		return BUFFERS_OTHER; /* attribute values, and what its bases have */
-	if (known)
-		return known->kind < sizeof(of_kinds) / sizeof(*of_kinds) ? of_kinds[known->kind]
-									  : BUFFERS_NONE;
-	return object_type__is_container(type) ? BUFFERS_OTHER : BUFFERS_NONE;
+	if (!shape)
+		return BUFFERS_OTHER;
+	if (shape->kind < sizeof(of_kinds) / sizeof(*of_kinds))
+		buffers = of_kinds[shape->kind];
+	if (!has_values(layout, shape))
+		return buffers;
+	return buffers == BUFFERS_NONE ? BUFFERS_VALUES : BUFFERS_OTHER;
 }
 
 static uint64_t word_at(const uint64_t *object, uint16_t offset)
@@ -76,32 +89,50 @@ static enum buffer_answer find_keys(const struct object_layout *layout, struct p
 	return BUFFER_IS_ONE;
 }
 
-/* How many words of an object are looked at. */
-static uint32_t words_of(const struct object_layout *layout, enum object_buffers buffers)
+static enum buffer_answer find_values(const struct object_layout *layout, struct pool_map *pools,
+				      const uint64_t *managed, struct object_buffer *ret_buffer)
 {
-	switch (buffers) {
-	case BUFFERS_LIST:
-		return layout->list_allocated / WORD_BYTES + 1;
-	case BUFFERS_SET:
-		return layout->set_table / WORD_BYTES + 1;
-	case BUFFERS_DICT:
-		return layout->dict_values / WORD_BYTES + 1;
-	default:
-		return 0;
-	}
+	uint64_t values = managed[0];
+	struct pool_place place;
+
+	if (layout->attribute_values == ATTRIBUTES_OR_DICT)
+		values = managed[1] & 1 ? managed[1] + 1 : 0;
+	if (!values)
+		return BUFFER_IS_NONE;
+	place = pool_map__find(pools, values);
+	if (!place.is_pool)
+		return BUFFER_ASK;
+	*ret_buffer = (struct object_buffer){values, pool_place__block_bytes(place)};
+	return BUFFER_IS_ONE;
+}
+
+/* How many words in front of an object and of itself are looked at. */
+static bool has_words(const struct object_layout *layout, enum object_buffers buffers,
+		      const struct object_words *words)
+{
+	const uint32_t last[] = {
+		[BUFFERS_LIST] = layout->list_allocated,
+		[BUFFERS_SET] = layout->set_table,
+		[BUFFERS_DICT] = layout->dict_values,
+	};
+
+	if (buffers == BUFFERS_VALUES)
+		return words->n_before >= MANAGED_WORDS + GC_HEAD_WORDS;
+	return words->n_words > words->n_before + last[buffers] / WORD_BYTES;
 }
 
 enum buffer_answer object_buffers__find(const struct object_layout *layout, enum object_buffers buffers,
-					struct pool_map *pools, uint64_t address, const uint64_t *object,
-					uint32_t n_words, struct object_buffer *ret_buffer)
+					struct pool_map *pools, const struct object_words *words,
+					struct object_buffer *ret_buffer)
 {
+	const uint64_t *object = words->words + words->n_before;
 	uint64_t buffer;
 
-	if (n_words < words_of(layout, buffers))
+	if (buffers == BUFFERS_NONE)
+		return BUFFER_IS_NONE;
+	if (buffers == BUFFERS_OTHER || !has_words(layout, buffers, words))
 		return BUFFER_ASK;
 	switch (buffers) {
-	case BUFFERS_NONE:
-		return BUFFER_IS_NONE;
 	case BUFFERS_LIST:
 		buffer = word_at(object, layout->list_items);
 		return buffer ? check(pools, buffer, word_at(object, layout->list_allocated), WORD_BYTES,
@@ -109,13 +140,13 @@ enum buffer_answer object_buffers__find(const struct object_layout *layout, enum
 			      : BUFFER_IS_NONE;
 	case BUFFERS_SET:
 		buffer = word_at(object, layout->set_table);
-		if (buffer == address + layout->set_small_table)
+		if (buffer == words->address + layout->set_small_table)
 			return BUFFER_IS_NONE;
 		return check(pools, buffer, word_at(object, layout->set_mask) + 1, SET_ENTRY_BYTES,
 			     ret_buffer);
 	case BUFFERS_DICT:
 		return find_keys(layout, pools, object, ret_buffer);
 	default:
-		return BUFFER_ASK;
+		return find_values(layout, pools, object - GC_HEAD_WORDS - MANAGED_WORDS, ret_buffer);
 	}
 }

@@ -4,20 +4,21 @@
 
 #include <stdint.h>
 
-#include "fingerprint.h"
 #include "object_layout.h"
+#include "object_shape.h"
 #include "pool_map.h"
 
 /*
- * The one buffer of a list, set or dict, from the object's own words: most of what a heap holds is told so,
- * without another read. For others ask user/referents.h. Pure; objects may be torn or hostile.
+ * The one buffer of a list, set, dict or instance, from the object's own words: most of what a heap holds is
+ * told so, without another read. For others ask user/referents.h. Pure; objects may be torn or hostile.
  */
 enum object_buffers {
 	BUFFERS_NONE,
 	BUFFERS_LIST,
 	BUFFERS_SET,
 	BUFFERS_DICT,
-	BUFFERS_OTHER, /* ask */
+	BUFFERS_VALUES, /* of attributes */
+	BUFFERS_OTHER,  /* ask */
 };
 
 enum buffer_answer {
@@ -27,16 +28,24 @@ enum buffer_answer {
 	BUFFER_IS_TORN,
 };
 
+/* Attribute values do not say their size: it is that of their block. */
 struct object_buffer {
 	uint64_t address, bytes;
 };
 
-/* What instances of a type have; known: the type's own, NULL: none is. */
-enum object_buffers object_buffers__of(const struct object_type *type, const struct known_type *known);
+/* What is known of an object. */
+struct object_words {
+	uint64_t address; /* of the object */
+	const uint64_t *words;
+	uint32_t n_words;
+	uint32_t n_before; /* of these words, in front of the object */
+};
 
-/* object: n_words words of it, at this address. */
+/* What instances of a type have. NULL: nothing is known of it. */
+enum object_buffers object_buffers__of(const struct object_layout *layout, const struct object_shape *shape);
+
 enum buffer_answer object_buffers__find(const struct object_layout *layout, enum object_buffers buffers,
-					struct pool_map *pools, uint64_t address, const uint64_t *object,
-					uint32_t n_words, struct object_buffer *ret_buffer);
+					struct pool_map *pools, const struct object_words *words,
+					struct object_buffer *ret_buffer);
 
 #endif /* LINGER_OBJECT_BUFFERS_H */

@@ -15,8 +15,6 @@
 #define SET(mask, table) 1, 2, 3, 3, mask, table
 #define DICT(keys, values) 1, 2, 3, 4, keys, values
 #define OBJECT UINT64_C(0x7f0000200000)
-#define HEAP_TYPE (1u << 9)
-#define DICT_SUBCLASS (1u << 29)
 
 static struct pool_map pools;
 static struct object_buffer buffer;
@@ -37,7 +35,8 @@ static int teardown(void **state)
 static enum buffer_answer find(int minor, enum object_buffers buffers, const uint64_t words[8])
 {
 	buffer = (struct object_buffer){0};
-	return object_buffers__find(object_layout__get(minor), buffers, &pools, OBJECT, words, 8, &buffer);
+	return object_buffers__find(object_layout__get(minor), buffers, &pools,
+				    &(struct object_words){OBJECT, words, 8, 0}, &buffer);
 }
 
 #define FIND(minor, buffers, ...) find(minor, buffers, (const uint64_t[8]){__VA_ARGS__})
@@ -97,41 +96,70 @@ static void test_sizes_of_keys(void **state)
 
 		assert_int_equal(pool_map__add(&one, POOL, (cases[i].bytes + 15) / 16 - 1), 0);
 		assert_int_equal(object_buffers__find(object_layout__get(cases[i].minor), BUFFERS_DICT, &one,
-						      OBJECT, words, 8, &buffer),
+						      &(struct object_words){OBJECT, words, 8, 0}, &buffer),
 				 BUFFER_IS_ONE);
 		check_buffer(POOL + 48, cases[i].bytes);
 		pool_map__free(&one);
 	}
 }
 
-static void test_what_is_not_known_of_it(void **state)
+/* Two words in front of the collector's. */
+static enum buffer_answer find_values(int minor, uint64_t first, uint64_t second)
+{
+	const uint64_t words[8] = {first, second, 0, 0, 1, 2};
+
+	buffer = (struct object_buffer){0};
+	return object_buffers__find(object_layout__get(minor), BUFFERS_VALUES, &pools,
+				    &(struct object_words){OBJECT, words, 8, 4}, &buffer);
+}
+
+static void test_values(void **state)
+{
+	assert_int_equal(find_values(11, POOL + 64, 0), BUFFER_IS_ONE);
+	check_buffer(POOL + 64, 64);
+	assert_int_equal(find_values(11, 0, OUTSIDE), BUFFER_IS_NONE);
+	assert_int_equal(find_values(11, OUTSIDE, 0), BUFFER_ASK);
+	assert_int_equal(find_values(12, 0, (POOL + 64) - 1), BUFFER_IS_ONE);
+	check_buffer(POOL + 64, 64);
+	assert_int_equal(find_values(12, 0, POOL + 64), BUFFER_IS_NONE); /* a dict */
+}
+
+static enum buffer_answer find_in(enum object_buffers buffers, uint32_t n_words, uint32_t n_before)
 {
 	const uint64_t words[] = {LIST(POOL + 48, 8)};
 
-	assert_int_equal(
-		object_buffers__find(object_layout__get(11), BUFFERS_LIST, &pools, OBJECT, words, 3, &buffer),
-		BUFFER_ASK);
-	assert_int_equal(object_buffers__find(object_layout__get(11), BUFFERS_OTHER, &pools, OBJECT, words, 3,
-					      &buffer),
-			 BUFFER_ASK);
-	assert_int_equal(
-		object_buffers__find(object_layout__get(11), BUFFERS_NONE, &pools, OBJECT, words, 3, &buffer),
-		BUFFER_IS_NONE);
+	return object_buffers__find(object_layout__get(11), buffers, &pools,
+				    &(struct object_words){OBJECT, words, n_words, n_before}, &buffer);
+}
+
+static void test_what_is_not_known_of_it(void **state)
+{
+	assert_int_equal(find_in(BUFFERS_LIST, 3, 0), BUFFER_ASK);
+	assert_int_equal(find_in(BUFFERS_VALUES, 5, 2), BUFFER_ASK);
+	assert_int_equal(find_in(BUFFERS_OTHER, 5, 0), BUFFER_ASK);
+	assert_int_equal(find_in(BUFFERS_NONE, 3, 0), BUFFER_IS_NONE);
+}
+
+static enum object_buffers of(int minor, enum object_kind kind, bool has_managed_dict)
+{
+	const struct object_shape shape = {.kind = kind, .has_managed_dict = has_managed_dict};
+
+	return object_buffers__of(object_layout__get(minor), &shape);
 }
 
 static void test_types(void **state)
 {
-	const struct object_type type = {0}, class = {.flags = HEAP_TYPE}, ordered = {.flags = DICT_SUBCLASS};
-
-	assert_int_equal(object_buffers__of(&type, known_type__find("list")), BUFFERS_LIST);
-	assert_int_equal(object_buffers__of(&type, known_type__find("dict")), BUFFERS_DICT);
-	assert_int_equal(object_buffers__of(&type, known_type__find("frozenset")), BUFFERS_SET);
-	assert_int_equal(object_buffers__of(&type, known_type__find("collections.deque")), BUFFERS_OTHER);
-	assert_int_equal(object_buffers__of(&type, known_type__find("tuple")), BUFFERS_NONE);
-	assert_int_equal(object_buffers__of(&type, known_type__find("frame")), BUFFERS_NONE);
-	assert_int_equal(object_buffers__of(&type, NULL), BUFFERS_NONE);
-	assert_int_equal(object_buffers__of(&class, NULL), BUFFERS_OTHER);
-	assert_int_equal(object_buffers__of(&ordered, NULL), BUFFERS_OTHER);
+	assert_int_equal(of(11, OBJECT_LIST, false), BUFFERS_LIST);
+	assert_int_equal(of(11, OBJECT_DICT, false), BUFFERS_DICT);
+	assert_int_equal(of(11, OBJECT_SET, false), BUFFERS_SET);
+	assert_int_equal(of(11, OBJECT_DEQUE, false), BUFFERS_OTHER);
+	assert_int_equal(of(11, OBJECT_TUPLE, false), BUFFERS_NONE);
+	assert_int_equal(of(11, OBJECT_FRAME, false), BUFFERS_NONE);
+	assert_int_equal(of(11, OBJECT_PLAIN, true), BUFFERS_VALUES);
+	assert_int_equal(of(11, OBJECT_DICT, true), BUFFERS_OTHER);
+	assert_int_equal(of(13, OBJECT_PLAIN, true), BUFFERS_NONE);
+	assert_int_equal(of(13, OBJECT_DICT, true), BUFFERS_DICT);
+	assert_int_equal(object_buffers__of(object_layout__get(13), NULL), BUFFERS_OTHER);
 }
 
 int main(void)
@@ -142,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sizes_of_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_known_of_it, setup, teardown),
 		cmocka_unit_test(test_types),
 	};
