@@ -13,6 +13,7 @@
 #include "heap_census.h"
 #include "look.h"
 #include "output.h"
+#include "pprof_read.h"
 #include "render_census.h"
 
 #define DEFAULT_TOP 20
@@ -23,6 +24,7 @@ struct arguments {
 	struct look_options look;
 	bool fragmentation, diff;
 	enum census_by by;
+	const char *recording;    /* NULL: none */
 	long every_s, duration_s; /* 0: once; without end */
 	size_t top;
 	const char *files[2]; /* of --diff */
@@ -39,6 +41,7 @@ struct subject {
 
 enum {
 	OPTION_BY = 256,
+	OPTION_WITH,
 	OPTION_FRAGMENTATION,
 	OPTION_EVERY,
 	OPTION_DIFF,
@@ -48,6 +51,8 @@ enum {
 static const struct argp_option options[] = {
 	{"by", OPTION_BY, "type|class|module", 0,
 	 "one row for each type (the default), for each class and exception, or for each module", 1},
+	{"with", OPTION_WITH, "FILE.pb.gz", 0,
+	 "a sampled recording of this process: below each type the lines that its instances come from", 1},
 	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
 	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
 	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
@@ -63,6 +68,7 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "Examples:\n"
 				    "  sudo linger census -p 1234\n"
 				    "  sudo linger census -p 1234 --by module\n"
+				    "  sudo linger census -p 1234 --with heap.pb.gz\n"
 				    "  sudo linger census -p 1234 --every 10 -d 60\n"
 				    "  sudo linger census -p 1234 -o before.json\n"
 				    "  linger census --diff before.json after.json\n"
@@ -95,6 +101,8 @@ static void finish_arguments(struct argp_state *state, struct arguments *args)
 		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
 	if (args->by && (args->diff || args->fragmentation))
 		argp_error(state, "--by is for a census of a process by type");
+	if (args->recording && (args->by || args->diff || args->every_s || args->fragmentation))
+		argp_error(state, "--with is for a census by type");
 	if (args->every_s && args->look.path)
 		argp_error(state, "--every writes to standard output");
 	if (args->duration_s && !args->every_s)
@@ -111,6 +119,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_BY:
 		args->by = parse_by(state, arg);
+		break;
+	case OPTION_WITH:
+		args->recording = arg;
 		break;
 	case OPTION_FRAGMENTATION:
 		args->fragmentation = true;
@@ -364,16 +375,41 @@ static int watch(struct subject *subject, const struct arguments *args, struct e
 
 /* --- the command ------------------------------------------------------------------------------------- */
 
+/* Read before the process is: a file that is not for us should cost nothing. */
+static int read_recording(const char *path, struct type_stacks **ret_stacks, struct error *error)
+{
+	struct pprof_content content;
+	int err = pprof_read__file(path, 1u << LINGER_DOMAIN_OBJECT, &content, error);
+
+	if (err)
+		return err;
+	err = type_stacks__new(content.profile, ret_stacks);
+	profile__free(content.profile);
+	if (err == -ENODATA) {
+		error__set(error, err, "failed to use '%s': it does not say of which types its blocks are",
+			   path);
+		error__hint(error, "'linger record -p PID -d 60 -o FILE.pb.gz' makes one that does");
+	} else if (err) {
+		error__set(error, err, "failed to use '%s': out of memory", path);
+	}
+	return err;
+}
+
 static int report_target(const struct arguments *args, struct error *error)
 {
-	struct subject subject = {.about.by = args->by};
-	int err = open_subject(&subject, args->look.pid, error);
+	struct subject subject = {.about = {.by = args->by, .stacks_path = args->recording}};
+	struct type_stacks *stacks = NULL;
+	int err = args->recording ? read_recording(args->recording, &stacks, error) : 0;
 
+	subject.about.stacks = stacks;
+	if (!err)
+		err = open_subject(&subject, args->look.pid, error);
 	if (!err && args->fragmentation)
 		err = report_fragmentation(&subject, args, error);
 	else if (!err)
 		err = args->every_s ? watch(&subject, args, error) : report_types(&subject, args, error);
 	look__close(&subject.look);
+	type_stacks__free(stacks);
 	return err;
 }
 

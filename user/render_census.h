@@ -9,6 +9,7 @@
 #include "census.h"
 #include "census_diff.h"
 #include "pool_usage.h"
+#include "type_stacks.h"
 
 /* What a census is of, and what came of reading it. */
 struct census_about {
@@ -21,7 +22,10 @@ struct census_about {
 	uint64_t torn_pools;
 	uint64_t torn_links;  /* to objects outside the pools */
 	uint64_t torn_owners; /* objects whose buffers are not known */
-	bool is_hooked;       /* pymalloc is behind hooks, which may put words of their own into the blocks */
+	/* Of a recording: which stacks allocated what is alive; NULL: there is none, and no file. */
+	const struct type_stacks *stacks;
+	const char *stacks_path;
+	bool is_hooked; /* pymalloc is behind hooks, which may put words of their own into the blocks */
 };
 
 /* By type, class or module: a table of the `top` largest, or everything as JSON. 0, -ENOMEM, or why writing

@@ -46,12 +46,38 @@ static json_t *make_peak(const struct census_peak *peak, const char *amount)
 	return json_pack("{ss sI}", "address", address, amount, (json_int_t)peak->amount);
 }
 
-static json_t *make_type(const struct census_type *type)
+static json_t *make_frames(const struct profile_sample *stack)
+{
+	json_t *frames = json_array();
+
+	for (size_t i = 0; i < stack->n_frames; i++)
+		json_array_append_new(frames, stats_json__frame(stack->frames[i]));
+	return frames;
+}
+
+/* Of a recording: which stacks allocated the instances. */
+static json_t *make_stacks(const struct census_about *about, const struct census_type *type)
+{
+	json_t *list = json_array();
+	const struct type_stack *stacks = NULL;
+	size_t n = 0;
+
+	if (type->name)
+		stacks = type_stacks__find(about->stacks, type->name, &n);
+	for (size_t i = 0; i < n && stacks; i++)
+		json_array_append_new(list, json_pack("{so sI sf}", "frames", make_frames(stacks[i].stack),
+						      "survivors", (json_int_t)stacks[i].survivors, "share",
+						      stacks[i].share));
+	return list;
+}
+
+static json_t *make_type(const struct census_about *about, const struct census_type *type)
 {
 	char address[32];
+	json_t *json;
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, type->type.address);
-	return json_pack(
+	json = json_pack(
 		"{so so sI sI sI sI sI sI sI sI sI sI sI so so}", "type",
 		type->name ? stats_json__text(type->name) : json_null(), "address",
 		type->type.address ? json_string(address) : json_null(), "types", (json_int_t)type->n_types,
@@ -62,27 +88,31 @@ static json_t *make_type(const struct census_type *type)
 		(json_int_t)type->outside.bytes, "owned_outside_bytes", (json_int_t)type->owned_outside.bytes,
 		"tracked", (json_int_t)type->tracked, "largest", make_peak(&type->largest, "bytes"),
 		"longest", make_peak(&type->longest, "length"));
+	if (about->stacks)
+		json_object_set_new(json, "stacks", make_stacks(about, type));
+	return json;
 }
 
-static json_t *make_types(const struct census *census)
+static json_t *make_types(const struct census_about *about, const struct census *census)
 {
 	json_t *list = json_array();
 	size_t n;
 	const struct census_type *types = census__types(census, &n);
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, make_type(&types[i]));
+		json_array_append_new(list, make_type(about, &types[i]));
 	return list;
 }
 
 int render_census_json(const struct census_about *about, const struct census *census, FILE *out)
 {
 	struct census_sum outside = census__outside(census);
-	json_t *report = json_pack(
-		"{so so so s{sI sI} sI sI sI}", "target", make_target(about), "types", make_types(census),
-		"total", make_sum(census__total(census)), "outside", "blocks", (json_int_t)outside.blocks,
-		"bytes", (json_int_t)outside.bytes, "torn_pools", (json_int_t)about->torn_pools, "torn_links",
-		(json_int_t)about->torn_links, "torn_owners", (json_int_t)about->torn_owners);
+	json_t *report =
+		json_pack("{so so so s{sI sI} sI sI sI}", "target", make_target(about), "types",
+			  make_types(about, census), "total", make_sum(census__total(census)), "outside",
+			  "blocks", (json_int_t)outside.blocks, "bytes", (json_int_t)outside.bytes,
+			  "torn_pools", (json_int_t)about->torn_pools, "torn_links",
+			  (json_int_t)about->torn_links, "torn_owners", (json_int_t)about->torn_owners);
 
 	for (int rest = 0; rest < CENSUS_RESTS; rest++)
 		json_object_set_new(report, census_rest__name(rest), make_sum(census__rest(census, rest)));

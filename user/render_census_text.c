@@ -11,6 +11,8 @@
 #define COLUMNS 100
 #define NUMBERS_COLUMNS 61 /* of a row, before the type */
 #define NOTE_BYTES 256
+#define TYPE_STACKS 3 /* shown of each type */
+#define STACK_INDENT (NUMBERS_COLUMNS + 2)
 
 static const char *plural(uint64_t n)
 {
@@ -70,7 +72,22 @@ static void put_numbers(const struct census *census, struct row row, FILE *out)
 		render_count(row.blocks, blocks));
 }
 
-static void put_type(const struct census *census, const struct census_type *type, FILE *out)
+/* Where a recording saw the instances of a type allocated. */
+static void put_stacks(const struct census_about *about, const struct census_type *type, FILE *out)
+{
+	const struct type_stack *stacks = NULL;
+	size_t n = 0;
+
+	if (about->stacks && type->name)
+		stacks = type_stacks__find(about->stacks, type->name, &n);
+	for (size_t i = 0; stacks && i < n && i < TYPE_STACKS; i++) {
+		fprintf(out, "%*.0f %%  ", STACK_INDENT - 4, 100 * stacks[i].share);
+		render_place(out, stacks[i].stack, STACK_INDENT, COLUMNS);
+	}
+}
+
+static void put_type(const struct census_about *about, const struct census *census,
+		     const struct census_type *type, FILE *out)
 {
 	char unnamed[32];
 	struct profile_frame name = {.function = type->name};
@@ -82,6 +99,7 @@ static void put_type(const struct census *census, const struct census_type *type
 	put_numbers(census, row_of(type), out);
 	render_frame_fitted(out, &name, COLUMNS - NUMBERS_COLUMNS, render_put_utf8);
 	putc('\n', out);
+	put_stacks(about, type, out);
 }
 
 /* "type" */
@@ -135,7 +153,7 @@ static void put_types(const struct census_about *about, const struct census *cen
 	fprintf(out, "%11s  %7s  %11s  %11s  %11s  %s\n", "bytes", "share", "own", "owned", "objects",
 		kind_of_rows(about));
 	for (size_t i = 0; i < n && i < top; i++)
-		put_type(census, &types[i], out);
+		put_type(about, census, &types[i], out);
 	put_other_types(census, top, out);
 	for (int rest = 0; rest < CENSUS_RESTS; rest++) {
 		struct census_sum blocks = census__rest(census, rest);
@@ -174,6 +192,16 @@ static void put_outside(const struct census *census, FILE *out)
 	render_note(out, note);
 }
 
+static void put_stacks_note(const struct census_about *about, FILE *out)
+{
+	char note[NOTE_BYTES];
+
+	snprintf(note, sizeof(note),
+		 "below a type: the lines that allocated those instances that '%s' has as survivors",
+		 about->stacks_path);
+	render_note(out, note);
+}
+
 int render_census_text(const struct census_about *about, const struct census *census, size_t top, FILE *out)
 {
 	put_types(about, census, top, out);
@@ -184,6 +212,8 @@ int render_census_text(const struct census_about *about, const struct census *ce
 		"own: blocks of the objects themselves; owned: blocks and buffers of their keys, items and "
 		"values");
 	put_outside(census, out);
+	if (about->stacks)
+		put_stacks_note(about, out);
 	if (about->is_hooked)
 		render_note(
 			out,

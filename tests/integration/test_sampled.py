@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -66,6 +67,33 @@ def test_survivors_are_counted_by_type(interpreter):
     shares = {name: counts[name] / counts.total() for name in ("__main__.Visit", "str", "bytes")}
     assert counts.total() > 100 and sum(shares.values()) > 0.95
     assert all(share == pytest.approx(1 / 3, abs=0.1) for share in shares.values())
+
+
+def test_a_census_tells_the_lines_of_its_types(system_interpreter, tmp_path):
+    heap = tmp_path / "heap.pb.gz"
+    with Target(system_interpreter, "leaks.py", "list") as target:
+        recording, truth = record_leak(target, 3, "--min-age", "0.5", form="pprof")
+        heap.write_bytes(recording.output)
+        census = json.loads(run_linger("census", "-p", target.pid, "--with", heap, "--json").stdout)
+        table = run_linger("census", "-p", target.pid, "--with", heap).stdout
+    stacks = next(row["stacks"] for row in census["types"] if row["type"] == "__main__.Visit")
+    assert holds_line(stacks[0], target.path, truth["history"]["lines"])
+    assert stacks[0]["share"] > 0.9 and sum(stack["share"] for stack in stacks) == pytest.approx(1)
+    assert re.search(r"  __main__\.Visit\n +\d+ %  history \(", table)
+
+
+def test_a_census_refuses_recordings_without_types(system_interpreter, tmp_path):
+    heap = tmp_path / "heap.pb.gz"
+    with Target(system_interpreter, "leaks.py", "dict_cache") as target:
+        with Recording(target.pid, form="pprof") as recording:
+            target.ask("go")
+            time.sleep(0.3)
+            recording.stop()
+        heap.write_bytes(recording.output)
+        refused = run_linger("census", "-p", target.pid, "--with", heap)
+        missing = run_linger("census", "-p", target.pid, "--with", tmp_path / "none.pb.gz")
+    assert refused.returncode == 1 and "does not say of which types its blocks are" in refused.stderr
+    assert missing.returncode == 1 and "No such file" in missing.stderr and not refused.stdout + missing.stdout
 
 
 def test_every_sample_ends_in_one_verdict(system_interpreter):
