@@ -254,10 +254,14 @@ static int start(struct heap_census *census)
 		.sizes.int_size_shift = census->python->minor >= 12 ? INT_TAG_BITS : 0,
 		.low = census->low,
 	};
+	struct error error = {};
 	int err = find_low_memory(census);
 
 	if (!err)
 		err = heap_walk__new(census->target, census->reader, runtime->pool_bytes, &census->walk);
+	/* From here on the walk sees to it that it stays so. */
+	if (!err && python__check_started(census->python, census->reader, &error))
+		err = -ESRCH;
 	if (!err)
 		err = referents__new(census->reader, census->python, &census->referents);
 	if (err)
@@ -289,7 +293,7 @@ static int take(struct heap_census *census, struct heap_losses *ret_losses)
 
 static int explain(const struct target *target, int err, struct error *error)
 {
-	const char *reason = err == -ESRCH ? "it has ended" : strerror(-err);
+	const char *reason = err == -ESRCH ? "it has ended, or become another program" : strerror(-err);
 
 	return error__set(error, err, "failed to read the heap of process %d: %s", target__pid(target),
 			  reason);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <linux/types.h>
 
@@ -18,7 +19,7 @@
 
 #define READ_BYTES (768 << 10) /* at once: fits in one run of the reader */
 #define MAX_POOLS (READ_BYTES / 4096)
-#define MAX_REQUESTS (READ_BYTES / READER_MAX_BYTES + MAX_POOLS)
+#define MAX_REQUESTS (MAX_POOLS * (POOL_MAX_BYTES / READER_MAX_BYTES + 1))
 #define TRIES 100 /* each takes some microseconds, of the few pools that are left */
 
 struct known_pool {
@@ -34,9 +35,9 @@ struct reading {
 };
 
 struct heap_walk {
-	const struct target *target;
 	struct memory_reader *reader;
 	uint32_t pool_bytes;
+	int maps;                 /* of the address space in which the pools are */
 	struct known_pool *pools; /* still to be read */
 	size_t n_pools, capacity;
 	struct pool_map map;
@@ -46,7 +47,6 @@ struct heap_walk {
 	struct memory_request requests[MAX_REQUESTS];
 	size_t owners[MAX_REQUESTS]; /* the reading that a request is for */
 	size_t n_requests;
-	size_t n_visited;
 	uint64_t bytes[READ_BYTES / sizeof(uint64_t)];
 };
 
@@ -77,9 +77,9 @@ int heap_walk__new(const struct target *target, struct memory_reader *reader, ui
 
 	if (!walk)
 		return -ENOMEM;
-	walk->target = target;
 	walk->reader = reader;
 	walk->pool_bytes = pool_bytes;
+	walk->maps = target__open_proc(target, "maps");
 	walk->map = pool_map__of(pool_bytes);
 	err = pools__visit(target, reader, pool_bytes, POOLS_LIMIT_NS, add_pool, walk);
 	if (err) {
@@ -94,6 +94,8 @@ void heap_walk__free(struct heap_walk *walk)
 {
 	if (!walk)
 		return;
+	if (walk->maps >= 0)
+		close(walk->maps);
 	gc_links__free(walk->links);
 	pool_map__free(&walk->map);
 	free(walk->pools);
@@ -219,7 +221,6 @@ static int visit_some(struct heap_walk *walk, struct known_pool *pools, size_t n
 		else
 			walk->pools[(*n_again)++] = *reading->pool;
 	}
-	walk->n_visited += n_whole;
 	return err ? err : visit_whole(walk, n_whole, visitor);
 }
 
@@ -239,9 +240,18 @@ static struct heap_torn sum_torn(const struct heap_walk *walk)
 	return torn;
 }
 
+/* A file of a process' mappings has nothing to say any more when the process has ended, or left this address
+ * space for that of another program. */
+static bool is_same_memory(const struct heap_walk *walk)
+{
+	char byte;
+
+	return walk->maps >= 0 && pread(walk->maps, &byte, 1, 0) == 1;
+}
+
 int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor, struct heap_torn *ret_torn)
 {
-	const size_t at_once = READ_BYTES / walk->pool_bytes, n_pools = walk->n_pools;
+	const size_t at_once = READ_BYTES / walk->pool_bytes;
 	int err = 0;
 
 	if (visitor->outside)
@@ -257,8 +267,7 @@ int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor,
 		}
 		walk->n_pools = n_again;
 	}
-	/* Of a process that ends, or becomes another program, pools go missing. */
-	if (!err && (!target__has_memory(walk->target) || (n_pools && !walk->n_visited && !walk->n_pools)))
+	if (!err && !is_same_memory(walk))
 		err = -ESRCH;
 	if (!err)
 		*ret_torn = sum_torn(walk);

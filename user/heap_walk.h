@@ -69,7 +69,7 @@ struct heap_visitor {
 	void *context;
 };
 
-/* 0, -ESRCH. Pools that are gone by now are left out. */
+/* 0; -ESRCH: it has ended, or become another program. Pools that are gone by now are left out. */
 int heap_walk__visit(struct heap_walk *walk, const struct heap_visitor *visitor, struct heap_torn *ret_torn);
 
 #endif /* LINGER_HEAP_WALK_H */

@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from linger import LINGER, Target, installed_targets, run_linger, running
 
 MADE = 200000
+OBJGRAPH = Path("/usr/lib/python3/dist-packages/objgraph.py")
 OLDEST = (3, 8)  # whose types can be told
 FEW = 10  # types with fewer instances come and go with what the interpreter does by itself
 
@@ -250,6 +252,25 @@ def test_growth_between_two_files(target, tmp_path):
         size for name, (size, _) in rows.items() if name.startswith("total")][0]
 
 
+@pytest.mark.interpreters("system", "bullseye", "trixie", "forky")
+def test_growth_as_objgraph_has_it(interpreter, tmp_path):
+    if not OBJGRAPH.exists():
+        pytest.skip("no %s: Debian's python3-objgraph" % OBJGRAPH)
+    shutil.copy(OBJGRAPH, installed_targets(interpreter.root))
+    files = tmp_path / "before.json", tmp_path / "after.json"
+    with Target(interpreter, "census.py") as target:
+        for path in files:
+            truth = json.loads(target.ask("growth"))
+            assert run_linger("census", "-p", target.pid, "-o", path).returncode == 0
+            target.ask("go")
+            target.ask("hold")
+    known = {kind["type"] for kind in json.loads(files[1].read_text())["types"] if kind["tracked"]}
+    rows = diff_rows(run_linger("census", "--diff", "--top", 1000, *files).stdout)
+    grown = [(blocks, name) for name, (_, blocks) in rows.items() if name in known and blocks >= 100]
+    names = [name.split(".")[-1] for _, name in sorted(grown, reverse=True)]
+    assert names == [name for name, more in truth if more >= 100]
+
+
 def test_nothing_grows_in_one_file(target, tmp_path):
     path = tmp_path / "types.json"
     assert run_linger("census", "-p", target.pid, "-o", path).returncode == 0
@@ -363,6 +384,48 @@ def test_a_target_that_ends_meanwhile(system_interpreter, delay_ms):
         assert "failed to" in errors and not output
     else:
         assert by_name(json.loads(output))["int"] >= MADE
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5, 20, 80])
+def test_a_target_that_becomes_another_program(system_interpreter, delay_ms):
+    """All of it, or a sentence."""
+    with Target(system_interpreter, "census.py") as target:
+        target.ask("make", "int", str(MADE))
+        with subprocess.Popen([str(LINGER), "census", "-p", str(target.pid), "--json"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            time.sleep(delay_ms / 1000)
+            target.send("become")
+            output, errors = run.communicate(timeout=60)
+        target.process.kill()
+    assert run.returncode in (0, 1, 2)
+    if run.returncode:
+        assert "failed to" in errors and not output
+    else:
+        assert by_name(json.loads(output))["int"] >= MADE
+
+
+def test_a_target_that_forks(target):
+    target.ask("fork")
+    for _ in range(5):
+        found = census(target.pid)
+        check_sums(found)
+        assert by_name(found)["inspected.Slotted"] >= 40
+
+
+@pytest.mark.needs_ctypes
+@pytest.mark.interpreters("system", "bullseye", "trixie", "forky")
+def test_strange_names(interpreter):
+    skip_older(interpreter)
+    with Target(interpreter, "census.py") as target:
+        target.ask("name")
+        target.ask("spoil")
+        found = census(target.pid)
+        table = run_linger("census", "-p", target.pid, "--top", 1000).stdout
+        target.process.kill()  # it could not end by itself any more
+    check_sums(found)
+    assert all(len(kind["type"]) < 3000 for kind in found["types"] if kind["type"])
+    assert [kind["objects"] for kind in found["types"] if kind["objects"] == 77]
+    assert "\x1b" not in table and table.endswith("\n")
 
 
 def test_a_user_without_rights(target):

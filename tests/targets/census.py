@@ -3,12 +3,14 @@
 
 `pools` prints the interpreter's pool table to standard error. `types` prints one line of JSON: type address -> name and
 number of the objects that the garbage collector knows; `sizes` the same of all objects of a type that it can know, with
-the bytes that sys.getsizeof() has for them. Each then waits for a line, and nothing is allocated or freed in between.
+the bytes that sys.getsizeof() has for them; `growth` what objgraph says has grown. Each then waits for a line, and
+nothing is allocated or freed in between.
 
 `make KIND N` makes N objects of a type that the collector does not know, `contain KIND` makes some that own buffers,
-and both say how many bytes they have; `peaks` makes the longest objects of some types, and says where; `scribble`
-writes over blocks and a pool header. `churn` starts a thread that makes and drops objects without end, `grow` one that
-keeps what it makes.
+and both say how many bytes they have; `peaks` makes the longest objects of some types, and says where; `hold` makes
+what `growth` finds; `name` makes types with strange names, `spoil` one with none; `scribble` writes over blocks and a
+pool header; `become` executes another program. `churn` starts a thread that makes and drops objects without end, `grow`
+one that keeps what it makes, `fork` one that makes processes.
 """
 import collections
 import gc
@@ -117,11 +119,17 @@ def sum_sizes():
     return json.dumps({hex(kind): total for kind, total in totals.items()}).encode() + b"\n"
 
 
-def say_and_wait(count):
+def growth():
+    """What objgraph says: [type, how many more than the last time], the most first."""
+    objgraph = importlib.import_module("objgraph")  # not every machine has it
+    return json.dumps([[name, more] for name, _, more in objgraph.growth(limit=1000)]).encode() + b"\n"
+
+
+def say_and_wait(count, times=2):
     gc.collect()
     gc.unfreeze()  # 3.12 begins with some, which get_objects() leaves out
-    count()  # whatever is made at the first time
-    text = count()
+    for _ in range(times):  # whatever is made at the first time
+        text = count()
     while text:
         text = text[os.write(1, text):]
     os.read(0, 4096)
@@ -141,6 +149,18 @@ def pools():
     os.read(0, 4096)
 
 
+def say_growth():
+    say_and_wait(growth, 1)
+
+
+def hold_more():
+    """Of some types more than of others, all known to the collector."""
+    makers = (lambda: [HELD], lambda: {"held": HELD}, Outer.Inner, lambda: {1}, lambda: collections.deque(),
+              lambda: (HELD,), ValueError, Large)
+    for i, maker in enumerate(makers):
+        HELD.append([maker() for _ in range(4000 - 400 * i)])
+
+
 def make(kind, count):
     HELD.append([KINDS[kind](i) for i in range(int(count))])
     return str(sum(map(sys.getsizeof, HELD[-1])))
@@ -153,7 +173,7 @@ def contain(kind):
 
 
 def peaks():
-    made = [list(range(30000)), set(range(30000)), dict.fromkeys(range(30000)), collections.deque(range(30000)),
+    made = [list(range(30000)), set(range(30000)), dict.fromkeys(range(1000000)), collections.deque(range(30000)),
             bytearray(300000)]
     HELD.append(made)
     return json.dumps([[name_of(type(one)), hex(id(one)), len(one), sys.getsizeof(one)] for one in made])
@@ -196,6 +216,45 @@ def grow():
     threading.Thread(target=grow_forever, daemon=True).start()
 
 
+def fork_forever():
+    while True:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def fork():
+    threading.Thread(target=fork_forever, daemon=True).start()
+
+
+def become():
+    os.execv("/bin/sleep", ["sleep", "60"])
+
+
+def name_badly():
+    """Names that are no UTF-8, no str, and so long that nobody wants to read them."""
+    long_name = "x" * (1 << 20)
+    for name, module in (("\udcff\ud800", "main"), ("kind", "\udcff"), ("kind", 17), (long_name, long_name)):
+        kind = type("kind", (), {"__module__": module})
+        kind.__qualname__ = name
+        HELD.append([kind() for _ in range(20)])
+
+
+def spoil_names():
+    """What is a name no more: of a class its str, and what is in its place then."""
+    write = importlib.import_module("ctypes").memmove
+    kind = type("spoiled", (), {})
+    HELD.append([kind() for _ in range(77)] + [b"\xff\xfe\x1b[31m\xc3" * 10])
+    name = next(one for one in range(id(kind), id(kind) + 1200, 8) if read_word(one) == id(kind.__qualname__))
+    write(name, (8).to_bytes(8, "little"), 8)
+    write(id(kind) + 24, (id(HELD[-1][-1]) + 32).to_bytes(8, "little"), 8)
+
+
+def read_word(address):
+    return importlib.import_module("ctypes").c_uint64.from_address(address).value
+
+
 def churn():
     threading.Thread(target=churn_forever, daemon=True).start()
 
@@ -203,5 +262,6 @@ def churn():
 if __name__ == "__main__":
     gc.disable()
     hold()
-    steps.serve({"types": types, "sizes": sizes, "pools": pools, "make": make, "contain": contain, "peaks": peaks,
-                 "scribble": scribble, "churn": churn, "grow": grow})
+    steps.serve({"types": types, "sizes": sizes, "growth": say_growth, "pools": pools, "make": make, "contain": contain,
+                 "peaks": peaks, "hold": hold_more, "name": name_badly, "spoil": spoil_names, "scribble": scribble,
+                 "become": become, "churn": churn, "grow": grow, "fork": fork})
