@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include <bpf/libbpf.h>
 
 #include "cmd.h"
+#include "frame_locals.h"
 #include "look.h"
 #include "output.h"
+#include "preview.h"
+#include "referents.h"
 #include "render_stacks.h"
 #include "thread_stacks.h"
 
 /* --- command line ------------------------------------------------------------------------------------ */
+
+struct arguments {
+	struct look_options look;
+	bool locals, show_all;
+};
+
+enum { OPTION_LOCALS = 256, OPTION_NO_REDACT };
+
+static const struct argp_option options[] = {
+	{"locals", OPTION_LOCALS, NULL, 0, "each frame's local variables: name, type, short preview", 1},
+	{"no-redact", OPTION_NO_REDACT, NULL, 0,
+	 "with --locals: show the beginning of long str and bytes too (default: of those over 16 characters "
+	 "only the length)",
+	 1},
+	{},
+};
 
 static const char documentation[] =
 	"Shows every thread's Python stack, innermost frame first, from outside: the process is not stopped, "
@@ -19,6 +41,7 @@ static const char documentation[] =
 	"microseconds.\v"
 	"Examples:\n"
 	"  sudo linger stacks -p 1234\n"
+	"  sudo linger stacks -p 1234 --locals\n"
 	"  sudo linger stacks -p 1234 --json -o stacks.json\n"
 	"  sudo linger stacks -p 1234 --json | jq '.threads[] | select(.holds_gil)'\n\n"
 	"Exit status: 0 when the stacks were written, 1 on failure, 2 when this process cannot be read or "
@@ -27,17 +50,25 @@ static const char documentation[] =
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct look_options *look = state->input;
+	struct arguments *args = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = look;
+		state->child_inputs[0] = &args->look;
+		break;
+	case OPTION_LOCALS:
+		args->locals = true;
+		break;
+	case OPTION_NO_REDACT:
+		args->show_all = true;
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is too much", arg);
 		break;
 	case ARGP_KEY_END:
-		look_options__want_pid(look, state);
+		look_options__want_pid(&args->look, state);
+		if (args->show_all && !args->locals)
+			argp_error(state, "--no-redact goes with --locals");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -47,13 +78,34 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* --- the command ------------------------------------------------------------------------------------- */
 
-static int read_stacks(pid_t pid, struct thread_stacks *ret_stacks, struct error *error)
+static int read_locals(struct look *look, bool redact, struct thread_stacks *stacks, struct error *error)
+{
+	struct locals_reader reader = {.reader = look->reader, .python = &look->python};
+	struct previewer previewer;
+	int err = referents__new(look->reader, &look->python, &reader.referents);
+
+	if (!err) {
+		previewer = previewer__make(look->reader, &look->python, referents__shapes(reader.referents),
+					    redact);
+		reader.previewer = &previewer;
+		err = thread_stacks__read_locals(stacks, &reader);
+	}
+	referents__free(reader.referents);
+	if (err == -EOPNOTSUPP)
+		return error__set(error, err, "failed to read local variables: Python %s is older than 3.8",
+				  look->python.version);
+	return err ? error__set(error, err, "failed to read local variables: %s", strerror(-err)) : 0;
+}
+
+static int read_stacks(const struct arguments *args, struct thread_stacks *ret_stacks, struct error *error)
 {
 	struct look look = {};
-	int err = look__open(pid, &look, error);
+	int err = look__open(args->look.pid, &look, error);
 
 	if (!err)
 		err = thread_stacks__read(look.target, look.reader, &look.python, ret_stacks, error);
+	if (!err && args->locals)
+		err = read_locals(&look, !args->show_all, ret_stacks, error);
 	look__close(&look);
 	return err;
 }
@@ -72,18 +124,18 @@ static int write_stacks(const struct look_options *options, const struct thread_
 }
 
 /* Only of the process can an error mean that it cannot be read: a file that is not for us is a failure. */
-static enum exit_status run(const struct look_options *options, struct error *error)
+static enum exit_status run(const struct arguments *args, struct error *error)
 {
 	enum exit_status status = STATUS_FAILURE;
 	struct thread_stacks stacks = {};
 	int err;
 
-	if (look_options__check_path(options, error))
+	if (look_options__check_path(&args->look, error))
 		return status;
-	err = read_stacks(options->pid, &stacks, error);
+	err = read_stacks(args, &stacks, error);
 	if (err)
 		status = error_status(err);
-	else if (!write_stacks(options, &stacks, error))
+	else if (!write_stacks(&args->look, &stacks, error))
 		status = STATUS_OK;
 	thread_stacks__free(&stacks);
 	return status;
@@ -92,15 +144,16 @@ static enum exit_status run(const struct look_options *options, struct error *er
 int cmd_stacks(int argc, char **argv)
 {
 	const struct argp_child children[] = {{.argp = &look_argp}, {}};
-	const struct argp argp = {.parser = parse_option, .doc = documentation, .children = children};
-	struct look_options options = {};
+	const struct argp argp = {
+		.options = options, .parser = parse_option, .doc = documentation, .children = children};
+	struct arguments args = {};
 	struct error error = {};
 	enum exit_status status;
 
 	argv[0] = "linger stacks";
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
-	status = run(&options, &error);
+	status = run(&args, &error);
 	if (status)
 		report_error(&error);
 	return status;
