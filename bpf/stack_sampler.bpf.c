@@ -44,7 +44,7 @@ static long walk_frame(__u64 i, struct walk *walk)
 	__u32 start = sampler_config.frame_start, bytes = sampler_config.frame_bytes;
 	__u32 n = walk->sample->n_frames;
 	char words[PY_FRAME_BYTES];
-	struct python_frame *to;
+	struct sampled_frame *to;
 	__u64 frame = walk->frame;
 
 	if (!frame || n >= LINGER_MAX_FRAMES || bytes > sizeof(words))

@@ -8,13 +8,13 @@
 #include "trace.h"
 
 /* A frame that runs Python code. */
-struct python_frame {
+struct sampled_frame {
 	__u64 address;
 	__u64 code;
 	__s32 instr; /* bytes from the start of the code */
 	__u32 pad;
 };
-_Static_assert(sizeof(struct python_frame) == 24, "python_frame is shared with BPF");
+_Static_assert(sizeof(struct sampled_frame) == 24, "sampled_frame is shared with BPF");
 
 struct stack_sampler_config {
 	__u32 frame_start; /* as in struct trace_config */
@@ -37,7 +37,7 @@ struct stack_sample {
 	__u32 n_frames;
 	__u32 truncated; /* there are more frames */
 	__u32 pad;
-	struct python_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
+	struct sampled_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
 };
 
 #endif /* LINGER_STACK_SAMPLE_H */

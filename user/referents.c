@@ -341,7 +341,7 @@ static int start_frame(struct visit *visit, size_t from, uint64_t address)
 	return take_results(visit, &results);
 }
 
-int referents__visit_frames(struct referents *referents, const struct python_frame *frames, size_t n,
+int referents__visit_frames(struct referents *referents, const struct stack_frame *frames, size_t n,
 			    const struct referent_visitor *visitor, struct referent_losses *losses)
 {
 	struct visit visit = {referents, NULL, visitor, losses, {.from = SIZE_MAX}};

@@ -83,7 +83,7 @@ int referents__visit(struct referents *referents, const struct object_ref *objec
 
 /* The same of frames of a running thread, as user/stack_reader.h finds them, which are no objects from 3.11
  * on. */
-int referents__visit_frames(struct referents *referents, const struct python_frame *frames, size_t n,
+int referents__visit_frames(struct referents *referents, const struct stack_frame *frames, size_t n,
 			    const struct referent_visitor *visitor, struct referent_losses *losses);
 
 /*

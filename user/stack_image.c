@@ -68,12 +68,12 @@ static int32_t instr_offset(const char *bytes, uint32_t start, const struct py_l
 	return field(bytes, start, py->frame_instr, sizeof(int32_t));
 }
 
-struct python_frame python_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
-					uint64_t address)
+struct stack_frame stack_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
+				      uint64_t address)
 {
 	uint64_t code = field(bytes, start, py->frame_code, sizeof(uint64_t)) & ~(uint64_t)py->code_tag_mask;
 
-	return (struct python_frame){
+	return (struct stack_frame){
 		.address = address,
 		.code = code,
 		.instr = instr_offset(bytes, start, py, code),
@@ -105,7 +105,7 @@ int stack_image__walk(const struct stack_image *image, const struct py_layout *p
 			checkpoint = frame;
 		if (!marks_c_call(bytes, extent.start, py))
 			ret_stack->frames[ret_stack->n_frames++] =
-				python_frame__parse(bytes, extent.start, py, frame);
+				stack_frame__parse(bytes, extent.start, py, frame);
 		frame = field(bytes, extent.start, py->frame_previous, sizeof(frame)) &
 			~(uint64_t)py->code_tag_mask;
 	}
@@ -115,7 +115,7 @@ int stack_image__walk(const struct stack_image *image, const struct py_layout *p
 
 /* --- comparing --------------------------------------------------------------------------------------- */
 
-static bool is_same_frame(const struct python_frame *a, const struct python_frame *b)
+static bool is_same_frame(const struct stack_frame *a, const struct stack_frame *b)
 {
 	return a->address == b->address && a->code == b->code && a->instr == b->instr;
 }

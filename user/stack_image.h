@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 #include "py_layout.h"
-#include "stack_sample.h"
+#include "trace.h"
 
 /*
  * Pieces of a target's memory, read together, and the Python stack in them. No I/O: what the image lacks is
@@ -23,15 +23,22 @@ struct stack_image {
 	uint64_t frame;       /* address of the innermost frame; 0: no Python code runs */
 };
 
+/* A frame that runs Python code. */
+struct stack_frame {
+	uint64_t address;
+	uint64_t code;
+	int32_t instr; /* bytes from the start of the code */
+};
+
 struct python_stack {
-	struct python_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
+	struct stack_frame frames[LINGER_MAX_FRAMES]; /* innermost first */
 	size_t n_frames;
 	bool truncated; /* there are more frames */
 };
 
 /* What the bytes of a frame say, which begin with the first of its fields (struct frame_extent). */
-struct python_frame python_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
-					uint64_t address);
+struct stack_frame stack_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
+				      uint64_t address);
 
 /* 0; -ENODATA: the bytes at ret_missing, of a frame's fields, are not in the image; -ELOOP: a frame is its
  * own caller. */

@@ -12,6 +12,7 @@
 #include <linux/perf_event.h>
 
 #include "clock.h"
+#include "stack_sample.h"
 #include "stack_sampler.skel.h"
 
 #define PERIOD_NS 50000 /* of the time that the thread runs */
@@ -109,7 +110,9 @@ static void copy_sample(const struct stack_sample *sample, struct python_stack *
 {
 	ret_stack->n_frames = sample->n_frames;
 	ret_stack->truncated = sample->truncated;
-	memcpy(ret_stack->frames, sample->frames, sample->n_frames * sizeof(sample->frames[0]));
+	for (size_t i = 0; i < sample->n_frames; i++)
+		ret_stack->frames[i] = (struct stack_frame){sample->frames[i].address, sample->frames[i].code,
+							    sample->frames[i].instr};
 }
 
 int stack_sampler__read(struct stack_sampler *sampler, pid_t native_id, uint64_t thread_state,

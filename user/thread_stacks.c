@@ -29,7 +29,7 @@ static int resolve_frames(struct reading *reading, const struct python_stack *st
 	if (!ret_thread->frames || !ret_thread->places)
 		return -ENOMEM;
 	for (size_t i = 0; i < stack->n_frames; i++) {
-		const struct python_frame *frame = &stack->frames[i];
+		const struct stack_frame *frame = &stack->frames[i];
 		const struct code_object *code = code_cache__find(
 			&reading->stacks.codes, &reading->python->layout, reading->reader, frame->code);
 
@@ -117,6 +117,9 @@ static int read_stacks(struct reading *reading, const struct target *target, str
 			error__set(error, err, "failed to read the stacks of process %d: %s",
 				   target__pid(target), strerror(-err));
 	}
+	if (!err)
+		err = async_tasks__read(target, reading->reader, reading->python, &reading->stacks.codes,
+					&reading->stacks.tasks, error);
 	/* Then it does not matter what failed, or what looks torn. */
 	if (!target__has_memory(target))
 		return error__set(error, -ESRCH, "failed to read the stacks of process %d: it has just ended",
@@ -181,6 +184,7 @@ void thread_stacks__free(struct thread_stacks *stacks)
 	for (size_t i = 0; i < stacks->n_threads; i++)
 		free_thread(&stacks->threads[i]);
 	free(stacks->threads);
+	async_tasks__free(&stacks->tasks);
 	code_cache__free(&stacks->codes);
 	*stacks = (struct thread_stacks){};
 }

@@ -9,6 +9,7 @@
 
 #include <linux/types.h>
 
+#include "async_tasks.h"
 #include "code_cache.h"
 #include "error.h"
 #include "frame_locals.h"
@@ -35,13 +36,14 @@ struct thread_stack {
 	size_t n_frames;
 };
 
-/* The Python stacks of all threads of a target, each as it was at some moment. */
+/* The Python stacks of all threads and asyncio tasks of a target, each as it was at some moment. */
 struct thread_stacks {
 	pid_t pid;
 	char python_version[32];
 	struct thread_stack *threads;
 	size_t n_threads;
 	size_t n_torn;
+	struct async_tasks tasks;
 	struct code_cache codes; /* what the frames' strings belong to */
 };
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool.h"
+
 #define PAGE_BYTES 4096
 
 static struct {
@@ -20,6 +22,30 @@ void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change)
 	memory.n = n;
 	memory.reads_per_change = reads_per_change;
 	memory.n_reads = 0;
+}
+
+static void set_right(struct pool_header *header, uint32_t pool_bytes, bool has_free_list)
+{
+	header->szidx %= POOL_SIZE_CLASSES;
+	header->maxnextoffset = pool_bytes - pool__block_bytes(header);
+	header->nextoffset = POOL_HEADER_BYTES + header->nextoffset % (pool_bytes - POOL_HEADER_BYTES + 1);
+	if (has_free_list)
+		return;
+	header->freeblock = 0;
+	header->count = (header->nextoffset - POOL_HEADER_BYTES) / pool__block_bytes(header);
+}
+
+void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, uint32_t reads_per_change,
+			   uint32_t free_lists)
+{
+	static uint64_t pools[FAKE_POOLS * POOL_MAX_BYTES / sizeof(uint64_t)];
+	size_t n_bytes = FAKE_POOLS * pool_bytes;
+
+	memset(pools, 0, sizeof(pools));
+	memcpy(pools, bytes, n < n_bytes ? n : n_bytes);
+	for (int i = 0; i < FAKE_POOLS; i++)
+		set_right((void *)((char *)pools + i * pool_bytes), pool_bytes, free_lists >> i & 1);
+	fake_target__set((const uint8_t *)pools, n_bytes, reads_per_change);
 }
 
 /* --- the memory reader ------------------------------------------------------------------------------- */
@@ -65,22 +91,25 @@ bool target__has_memory(const struct target *target)
 	return true;
 }
 
+/* The heap, and a library that says that the target uses asyncio. */
 int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n)
 {
-	static char no_path[] = "";
-	struct target_mapping *mapping = calloc(1, sizeof(*mapping));
+	static char no_path[] = "", library[] = "/_asyncio.so";
+	struct target_mapping *mappings = calloc(2, sizeof(*mappings));
 
-	if (!mapping)
+	if (!mappings)
 		return -ENOMEM;
-	*mapping = (struct target_mapping){
+	mappings[0] = (struct target_mapping){
 		.start = FAKE_HEAP,
 		.end = FAKE_HEAP + (memory.n + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 		.readable = true,
 		.writable = true,
 		.path = no_path,
 	};
-	*ret_mappings = mapping;
-	*ret_n = 1;
+	mappings[1] =
+		(struct target_mapping){.start = FAKE_END, .end = FAKE_END, .inode = 1, .path = library};
+	*ret_mappings = mappings;
+	*ret_n = 2;
 	return 0;
 }
 

@@ -14,9 +14,18 @@
  * where it is found once. Target and reader may be NULL.
  */
 #define FAKE_END (UINT64_C(1) << 40)
-#define FAKE_HEAP UINT64_C(0x10000000)
+#define FAKE_HEAP UINT64_C(0x7f00000000)
 
 /* reads_per_change: it is another memory after so many reads; 0: it stays the same. */
 void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change);
+
+/*
+ * A heap of some pools. What would be refused at once is set right, so that what counts is in the pools:
+ * their headers make sense, and all blocks are in use but in the pools of which a bit of free_lists says
+ * otherwise.
+ */
+#define FAKE_POOLS 4
+void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, uint32_t reads_per_change,
+			   uint32_t free_lists);
 
 #endif /* LINGER_FAKE_TARGET_H */

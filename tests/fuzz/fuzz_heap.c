@@ -9,9 +9,6 @@
 #include "heap_census.h"
 #include "py_layouts.h"
 
-#define POOLS 4
-#define MAX_POOL_BYTES 16384
-
 /* In front of the memory. */
 struct head {
 	uint8_t minor;
@@ -20,29 +17,19 @@ struct head {
 	uint32_t free_lists; /* a bit for each pool that has one; in the others all blocks are in use */
 };
 
-static uint64_t memory[POOLS * MAX_POOL_BYTES / sizeof(uint64_t)];
-
-/* What would be refused at once is set right: the walk is for pools. */
-static void set_right(struct pool_header *header, uint32_t pool_bytes, bool has_free_list)
-{
-	header->szidx %= POOL_SIZE_CLASSES;
-	header->maxnextoffset = pool_bytes - pool__block_bytes(header);
-	header->nextoffset = POOL_HEADER_BYTES + header->nextoffset % (pool_bytes - POOL_HEADER_BYTES + 1);
-	if (has_free_list)
-		return;
-	header->freeblock = 0;
-	header->count = (header->nextoffset - POOL_HEADER_BYTES) / pool__block_bytes(header);
-}
-
 static void take_census(const struct python *python)
 {
+	struct census_type *types;
 	struct census *census;
-	struct heap_torn torn;
+	struct heap_losses losses;
 	struct error error;
+	size_t n;
 
-	if (heap_census__take(NULL, NULL, python, &census, &torn, &error))
+	if (heap_census__take(NULL, NULL, python, &census, &losses, &error))
 		return;
-	fuzz__check(census__total(census).bytes <= sizeof(memory), "a heap is no larger than its memory");
+	types = census__types(census, &n);
+	for (size_t i = 0; i < n; i++)
+		fuzz__check(types[i].objects, "only types with instances are there");
 	census__free(census);
 }
 
@@ -54,52 +41,82 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (n < sizeof(head))
 		return 0;
 	memcpy(&head, bytes, sizeof(head));
-	n -= sizeof(head);
 	python.minor = 8 + head.minor % 5;
 	if (py_layouts__get(python.minor, NULL, 0, &python.layout, &python.runtime))
 		return 0;
-	memset(memory, 0, sizeof(memory));
-	memcpy(memory, bytes + sizeof(head), n < sizeof(memory) ? n : sizeof(memory));
-	for (int i = 0; i < POOLS; i++)
-		set_right((void *)((char *)memory + i * python.runtime.pool_bytes), python.runtime.pool_bytes,
-			  head.free_lists >> i & 1);
-	fake_target__set((const uint8_t *)memory, POOLS * python.runtime.pool_bytes, head.reads_per_change);
+	fake_target__set_heap(bytes + sizeof(head), n - sizeof(head), python.runtime.pool_bytes,
+			      head.reads_per_change, head.free_lists);
 	take_census(&python);
 	return 0;
 }
 
-/* --- a seed ------------------------------------------------------------------------------------------ */
+/* --- a seed: types of all kinds, and an instance of each --------------------------------------------- */
 
 #define BLOCK_BYTES 512
 #define BLOCK(i) (POOL_HEADER_BYTES + (i)*BLOCK_BYTES)
-#define ADDRESS(i) (FAKE_HEAP + BLOCK(i))
+#define TYPES (FAKE_HEAP + 16 * FAKE_POOLS * POOL_MAX_BYTES) /* the same memory, outside the pools */
+#define HAVE_GC (1u << 14)
 
-/* A type in 3.11: basic size, item size, flags. Its name is where it is itself. */
-static void put_type(uint64_t *block, uint64_t metatype, uint64_t basic_bytes, uint64_t item_bytes,
-		     uint64_t flags)
+static const struct {
+	const char *name;
+	uint16_t basic_bytes, item_bytes;
+	uint32_t flags;
+} kinds[] = {
+	{"type", 880, 40, 1u << 31},
+	{"object", 16, 0, 0},
+	{"list", 40, 0, 1u << 25},
+	{"tuple", 24, 8, 1u << 26},
+	{"dict", 48, 0, 1u << 29},
+	{"set", 200, 0, 0},
+	{"collections.deque", 64, 0, 0},
+	{"coroutine", 80, 8, 0},
+	{"frame", 72, 8, 0},
+	{"cell", 24, 0, 0},
+	{"function", 144, 0, 0},
+	{"module", 56, 0, 0},
+	{"bytearray", 56, 0, 0},
+	{"app.Attributes", 32, 0, 1u << 9 | 1u << 4},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static struct {
+	struct head head;
+	char pool[POOL_MAX_BYTES];
+} seed = {.head = {.minor = 3}};
+
+static void put_type(uint32_t kind)
 {
+	uint64_t *block = (uint64_t *)(seed.pool + BLOCK(kind));
+
 	block[0] = 1;
-	block[1] = metatype;
-	block[3] = ADDRESS(0) + 400;
-	block[4] = basic_bytes;
-	block[5] = item_bytes;
-	block[21] = flags;
-	strcpy((char *)block + 400, "name");
+	block[1] = TYPES + BLOCK(0);
+	block[3] = TYPES + BLOCK(kind) + 400;
+	block[4] = kinds[kind].basic_bytes;
+	block[5] = kinds[kind].item_bytes;
+	block[21] = kinds[kind].flags | HAVE_GC;
+	strcpy((char *)block + 400, kinds[kind].name);
 }
 
-/* A pool with a metatype, a type and an instance. */
+/* Behind what the collector keeps; its fields are small numbers and the other instances by turns. */
+static void put_instance(uint32_t kind)
+{
+	uint64_t *block = (uint64_t *)(seed.pool + BLOCK(KINDS + kind));
+
+	for (uint32_t i = 0; i < BLOCK_BYTES / sizeof(*block); i++)
+		block[i] = i % 2 ? FAKE_HEAP + BLOCK(KINDS + i % KINDS) + 16 : i % 5;
+	block[2] = 1;
+	block[3] = TYPES + BLOCK(kind);
+}
+
 void fuzz__add_seeds(void)
 {
-	static struct {
-		struct head head;
-		char pool[MAX_POOL_BYTES];
-	} seed = {.head = {.minor = 3}};
-	struct pool_header header = {.szidx = 31, .nextoffset = BLOCK(3) - POOL_HEADER_BYTES};
-	uint64_t instance[2] = {1, ADDRESS(1)};
+	struct pool_header header = {.szidx = 31, .nextoffset = BLOCK(2 * KINDS) - POOL_HEADER_BYTES};
 
 	memcpy(seed.pool, &header, sizeof(header));
-	put_type((uint64_t *)(seed.pool + BLOCK(0)), ADDRESS(0), 880, 40, 1u << 31);
-	put_type((uint64_t *)(seed.pool + BLOCK(1)), ADDRESS(0), 32, 0, 0);
-	memcpy(seed.pool + BLOCK(2), instance, sizeof(instance));
-	fuzz__add_seed(&seed, sizeof(seed));
+	for (uint32_t kind = 0; kind < KINDS; kind++) {
+		put_type(kind);
+		put_instance(kind);
+	}
+	for (seed.head.minor = 0; seed.head.minor < 5; seed.head.minor++)
+		fuzz__add_seed(&seed, sizeof(seed));
 }

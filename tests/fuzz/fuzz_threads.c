@@ -23,7 +23,7 @@ struct head {
 
 static struct python_stack stack;
 
-static void read_code(const struct python *python, const struct python_frame *frame)
+static void read_code(const struct python *python, const struct stack_frame *frame)
 {
 	struct code_object code = {};
 

@@ -158,6 +158,52 @@ def test_under_full_load(interpreter, load):
     assert torn <= MOST_TORN and not broken, "\n".join(map(str, broken[:5]))
 
 
+# --- asyncio ------------------------------------------------------------------------------------------------
+
+ASYNCIO = pytest.mark.interpreters("system", "bullseye", "trixie", "forky", "pyenv-3.8.18", "pyenv-3.10.13",
+                                   "pyenv-3.12.1")
+
+
+def task_as_described(task):
+    future = task["waits_for"]
+    return {"name": task["name"], "state": task["state"], "frames": frames_of(task),
+            "waits_for": future and [future["address"], future["type"], future["name"]]}
+
+
+@ASYNCIO
+def test_every_task(interpreter):
+    """Before anybody has asked them for their names, which some versions make only then."""
+    with Target(interpreter, "async_tasks.py") as target:
+        report = stacks_of(target.pid)
+        truth = json.loads(target.ask("truth"))
+        text = run_linger("stacks", "-p", target.pid).stdout
+    tasks = {task["address"]: task for task in report["tasks"]}
+    assert report["torn_tasks"] == report["left_out_tasks"] == 0 and len(truth) > 30
+    for description in truth.values():
+        del description["frames"][KEPT_FRAMES:]
+    assert {address: task_as_described(task) for address, task in tasks.items()} == truth
+    assert [task["name"] for task in tasks.values() if task["truncated"]] != []
+    assert "Task \"derived\" (waiting for _asyncio.Future at 0x" in text
+    assert re.search(r'^Task "Task-\d+" \(waiting for _asyncio.Task "awaited"\)\n  a_task \(', text, re.M)
+    assert text.endswith("; %d asyncio tasks, 0 torn\n" % len(tasks))
+
+
+@ASYNCIO
+def test_tasks_that_come_and_go(interpreter):
+    """What is read of them is whole or torn, and those that stand still are all there."""
+    with Target(interpreter, "async_tasks.py") as target:
+        still = {task["address"]: task_as_described(task) for task in stacks_of(target.pid)["tasks"]}
+        target.ask("crowd", "50")
+        reports = [stacks_of(target.pid) for _ in range(20)]
+    busy = [task for report in reports for task in report["tasks"] if task["address"] not in still]
+    torn = sum(task["torn"] for task in busy)
+    print("%d tasks, %d torn" % (len(busy), torn))
+    assert torn <= MOST_TORN * len(busy)
+    for report in reports:
+        found = {task["address"]: task_as_described(task) for task in report["tasks"]}
+        assert {address: found.get(address) for address in still} == still
+
+
 # --- what cannot be done ------------------------------------------------------------------------------------
 
 @pytest.mark.interpreters("system")
