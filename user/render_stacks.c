@@ -34,6 +34,30 @@ static void put_pseudo_frame(const char *name, FILE *out)
 	fprintf(out, "  %s\n", name);
 }
 
+/* A value that was changing has no text. */
+static void put_local(const struct frame_local *local, FILE *out)
+{
+	fputs("      ", out);
+	render_string(out, local->name, render_put_utf8);
+	if (local->preview.text) {
+		fputs(": ", out);
+		render_string(out, local->preview.type, render_put_utf8);
+		fputs(" = ", out);
+		render_string(out, local->preview.text, render_put_utf8);
+	} else {
+		fputs(" [torn]", out);
+	}
+	putc('\n', out);
+}
+
+static void put_locals(const struct frame_locals *locals, FILE *out)
+{
+	if (locals->is_torn)
+		fputs("      [torn]\n", out);
+	for (size_t i = 0; i < locals->n; i++)
+		put_local(&locals->locals[i], out);
+}
+
 static void put_thread(const struct thread_stack *thread, FILE *out)
 {
 	put_header(thread, out);
@@ -45,6 +69,8 @@ static void put_thread(const struct thread_stack *thread, FILE *out)
 		fputs("  ", out);
 		render_frame(out, &thread->frames[i], render_put_utf8);
 		putc('\n', out);
+		if (thread->locals)
+			put_locals(&thread->locals[i], out);
 	}
 	if (thread->truncated)
 		put_pseudo_frame("[truncated]", out);
@@ -62,12 +88,44 @@ int render_stacks_text(const struct thread_stacks *stacks, FILE *out)
 
 /* --- JSON -------------------------------------------------------------------------------------------- */
 
+static json_t *make_local(const struct frame_local *local)
+{
+	const struct preview *preview = &local->preview;
+
+	if (!preview->text)
+		return json_pack("{so sn sn sn}", "name", stats_json__text(local->name), "type", "length",
+				 "preview");
+	return json_pack("{so so so so}", "name", stats_json__text(local->name), "type",
+			 stats_json__text(preview->type), "length",
+			 preview->has_length ? json_integer((json_int_t)preview->length) : json_null(),
+			 "preview", stats_json__text(preview->text));
+}
+
+/* null: the frame has ended meanwhile */
+static json_t *make_locals(const struct frame_locals *locals)
+{
+	json_t *list = locals->is_torn ? json_null() : json_array();
+
+	for (size_t i = 0; i < locals->n; i++)
+		json_array_append_new(list, make_local(&locals->locals[i]));
+	return list;
+}
+
+static json_t *make_frame(const struct thread_stack *thread, size_t i)
+{
+	json_t *frame = stats_json__frame(&thread->frames[i]);
+
+	if (thread->locals)
+		json_object_set_new(frame, "locals", make_locals(&thread->locals[i]));
+	return frame;
+}
+
 static json_t *make_frames(const struct thread_stack *thread)
 {
 	json_t *frames = json_array();
 
 	for (size_t i = 0; i < thread->n_frames; i++)
-		json_array_append_new(frames, stats_json__frame(&thread->frames[i]));
+		json_array_append_new(frames, make_frame(thread, i));
 	return frames;
 }
 
