@@ -402,22 +402,32 @@ int census__count(struct census *census, const struct heap_pool *pools, size_t n
 
 /* --- outside the pools ------------------------------------------------------------------------------- */
 
-static int count_node(struct census *census, const struct gc_node *node)
+/* The type of a living object, and its bytes; NULL: it is none, or lies in a pool after all. */
+static struct census_type *type_outside(struct census *census, const struct gc_node *node,
+					uint64_t *ret_bytes)
 {
 	const uint64_t *object = node->words + GC_HEAD_WORDS;
 	struct census_type *row = find_type(census, object[1]);
-	struct census_holder holder;
-	uint64_t bytes = 0;
 
-	if (row && is_alive(census, &row->type, object) && object_type__has_gc(&row->type))
-		bytes = object_sizes__outside(&census->memory.sizes, &row->type, object);
-	if (bytes <= OUTSIDE_MIN_BYTES)
+	if (!row || !is_alive(census, &row->type, object) || !object_type__has_gc(&row->type))
+		return NULL;
+	*ret_bytes = object_sizes__outside(&census->memory.sizes, &row->type, object);
+	return *ret_bytes > OUTSIDE_MIN_BYTES ? row : NULL;
+}
+
+static int count_node(struct census *census, const struct gc_node *node)
+{
+	struct census_holder holder;
+	uint64_t bytes;
+	struct census_type *row = type_outside(census, node, &bytes);
+
+	if (!row)
 		return 0;
 	row->tracked++;
 	add_block(&row->outside, bytes);
 	add_block(&census->outside, bytes);
 	holder = (struct census_holder){
-		.address = node->address + GC_HEAD_WORDS * sizeof(*object),
+		.address = node->address + GC_HEAD_WORDS * sizeof(*node->words),
 		.words = node->words,
 		.n_words = GC_NODE_WORDS,
 		.n_before = GC_HEAD_WORDS,
@@ -493,6 +503,64 @@ void census__finish_holders(struct census *census)
 		add_bytes(&census->types[holder->type], holder->address, holder->bytes);
 	}
 	census->n_holders = 0;
+}
+
+/* --- objects ----------------------------------------------------------------------------------------- */
+
+static int visit_block(struct census *census, uint64_t address, const uint64_t *words, uint32_t block_bytes,
+		       census_visit *visit, void *context)
+{
+	const struct census_type *row = type_of(census, words, block_bytes);
+	struct object_ref object = {.bytes = words, .n_bytes = block_bytes};
+
+	if (!row || !is_alive(census, &row->type, words + row->type.object))
+		return 0;
+	object.type = row->type.address;
+	object.n_before = row->type.object * sizeof(*words);
+	object.address = address + object.n_before;
+	return visit(context, &object);
+}
+
+int census__visit(struct census *census, const struct heap_pool *pools, size_t n, census_visit *visit,
+		  void *context)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t block_bytes = pool__block_bytes(heap_pool__header(&pools[i]));
+		uint64_t first = pools[i].address + POOL_HEADER_BYTES;
+
+		for (uint32_t b = 0; b < heap_pool__n_blocks(&pools[i]) && !err; b++) {
+			const uint64_t *words = heap_pool__block(&pools[i], b);
+
+			if (words)
+				err = visit_block(census, first + (uint64_t)b * block_bytes, words,
+						  block_bytes, visit, context);
+		}
+	}
+	return err;
+}
+
+int census__visit_outside(struct census *census, const struct gc_node *nodes, size_t n, census_visit *visit,
+			  void *context)
+{
+	const uint32_t n_before = GC_HEAD_WORDS * sizeof(nodes->words[0]);
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		uint64_t bytes;
+		const struct census_type *row = type_outside(census, &nodes[i], &bytes);
+
+		if (row)
+			err = visit(context, &(struct object_ref){
+						     .address = nodes[i].address + n_before,
+						     .type = row->type.address,
+						     .bytes = nodes[i].words,
+						     .n_bytes = sizeof(nodes[i].words),
+						     .n_before = n_before,
+					     });
+	}
+	return err;
 }
 
 /* --- the result -------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "heap_walk.h"
 #include "object_buffers.h"
 #include "object_size.h"
+#include "referents.h"
 
 /*
  * Counts what the blocks of a heap hold, by type, and the collector's objects outside the pools. Pure: they
@@ -120,6 +121,14 @@ int census__count_outside(struct census *census, const struct gc_node *nodes, si
 const struct census_holder *census__holders(const struct census *census, size_t *ret_n);
 void census__add_buffer(struct census *census, size_t holder, uint64_t address, uint64_t bytes);
 void census__finish_holders(struct census *census);
+
+/* Instead of counting: the living objects of known types, with their memory. Anything but 0 ends the visit,
+ * and is its result. */
+typedef int census_visit(void *context, const struct object_ref *object);
+int census__visit(struct census *census, const struct heap_pool *pools, size_t n, census_visit *visit,
+		  void *context);
+int census__visit_outside(struct census *census, const struct gc_node *nodes, size_t n, census_visit *visit,
+			  void *context);
 
 /* Nothing more comes: only types with instances stay, the largest first. */
 void census__finish(struct census *census, const struct heap_torn *torn);

@@ -32,6 +32,8 @@ struct heap_census {
 	struct object_ref refs[HOLDERS_AT_ONCE];
 	size_t ref_holders[HOLDERS_AT_ONCE]; /* their indices in the census */
 	size_t n_refs;
+	heap_objects_visit *visit; /* NULL: it is the numbers that are wanted */
+	void *context;
 	struct object_type candidates[TYPES_AT_ONCE];
 	size_t n_candidates;
 	struct memory_request requests[TYPES_AT_ONCE];
@@ -187,7 +189,41 @@ static int count_buffers(struct heap_census *census)
 	return err;
 }
 
-static int count_pools(void *context, const struct heap_pool *pools, size_t n)
+/* --- objects for others ------------------------------------------------------------------------------ */
+
+static int flush_objects(struct heap_census *census)
+{
+	size_t n = census->n_refs;
+
+	census->n_refs = 0;
+	return n ? census->visit(census->context, census->refs, n) : 0;
+}
+
+static int add_object(void *context, const struct object_ref *object)
+{
+	struct heap_census *census = context;
+
+	census->refs[census->n_refs++] = *object;
+	return census->n_refs == HOLDERS_AT_ONCE ? flush_objects(census) : 0;
+}
+
+static int visit_pools(struct heap_census *census, const struct heap_pool *pools, size_t n)
+{
+	int err = census__visit(census->census, pools, n, add_object, census);
+
+	return err ? err : flush_objects(census);
+}
+
+static int visit_outside(struct heap_census *census, const struct gc_node *nodes, size_t n)
+{
+	int err = census__visit_outside(census->census, nodes, n, add_object, census);
+
+	return err ? err : flush_objects(census);
+}
+
+/* --- the walk ---------------------------------------------------------------------------------------- */
+
+static int take_pools(void *context, const struct heap_pool *pools, size_t n)
 {
 	struct heap_census *census = context;
 	const uint64_t *addresses;
@@ -196,12 +232,13 @@ static int count_pools(void *context, const struct heap_pool *pools, size_t n)
 
 	if (!err)
 		err = find_types(census, addresses, n_addresses);
-	if (!err)
-		err = census__count(census->census, pools, n);
+	if (err || census->visit)
+		return err ? err : visit_pools(census, pools, n);
+	err = census__count(census->census, pools, n);
 	return err ? err : count_buffers(census);
 }
 
-static int count_outside(void *context, const struct gc_node *nodes, size_t n)
+static int take_outside(void *context, const struct gc_node *nodes, size_t n)
 {
 	struct heap_census *census = context;
 	const uint64_t *addresses;
@@ -210,8 +247,9 @@ static int count_outside(void *context, const struct gc_node *nodes, size_t n)
 
 	if (!err)
 		err = find_types(census, addresses, n_addresses);
-	if (!err)
-		err = census__count_outside(census->census, nodes, n);
+	if (err || census->visit)
+		return err ? err : visit_outside(census, nodes, n);
+	err = census__count_outside(census->census, nodes, n);
 	return err ? err : count_buffers(census);
 }
 
@@ -274,14 +312,19 @@ static int start(struct heap_census *census)
 	return census__new(&memory, &census->census);
 }
 
-static int take(struct heap_census *census, struct heap_losses *ret_losses)
+static int walk(struct heap_census *census, struct heap_torn *ret_torn)
 {
-	const struct heap_visitor visitor = {count_pools, count_outside, census};
-	struct heap_torn torn;
+	const struct heap_visitor visitor = {take_pools, take_outside, census};
 	int err = start(census);
 
-	if (!err)
-		err = heap_walk__visit(census->walk, &visitor, &torn);
+	return err ? err : heap_walk__visit(census->walk, &visitor, ret_torn);
+}
+
+static int take(struct heap_census *census, struct heap_losses *ret_losses)
+{
+	struct heap_torn torn;
+	int err = walk(census, &torn);
+
 	if (err)
 		return err;
 	census__finish(census->census, &torn);
@@ -299,30 +342,50 @@ static int explain(const struct target *target, int err, struct error *error)
 			  reason);
 }
 
+/* NULL: it cannot be taken, and *ret_err says why, with the sentence. */
+static struct heap_census *make(const struct target *target, struct memory_reader *reader,
+				const struct python *python, int *ret_err, struct error *error)
+{
+	struct heap_census *census = NULL;
+
+	if (python->minor < 8) {
+		*ret_err = error__set(error, -EOPNOTSUPP,
+				      "failed to tell the types of process %d: Python %s is older than 3.8",
+				      target__pid(target), python->version);
+		return NULL;
+	}
+	census = calloc(1, sizeof(*census));
+	if (!census) {
+		*ret_err = explain(target, -ENOMEM, error);
+		return NULL;
+	}
+	census->target = target;
+	census->reader = reader;
+	census->python = python;
+	census->layout = object_layout__get(python->minor);
+	return census;
+}
+
+static void drop(struct heap_census *census)
+{
+	referents__free(census->referents);
+	type_shapes__free(census->shapes);
+	heap_walk__free(census->walk);
+	free(census);
+}
+
 int heap_census__take(const struct target *target, struct memory_reader *reader, const struct python *python,
 		      enum census_by by, struct census **ret_census, struct heap_losses *ret_losses,
 		      struct error *error)
 {
-	struct heap_census *census;
-	struct heap_losses losses;
 	int err;
+	struct heap_census *census = make(target, reader, python, &err, error);
+	struct heap_losses losses;
 
-	if (python->minor < 8)
-		return error__set(error, -EOPNOTSUPP,
-				  "failed to tell the types of process %d: Python %s is older than 3.8",
-				  target__pid(target), python->version);
-	census = calloc(1, sizeof(*census));
 	if (!census)
-		return explain(target, -ENOMEM, error);
-	census->target = target;
-	census->reader = reader;
-	census->python = python;
+		return err;
 	census->by = by;
-	census->layout = object_layout__get(python->minor);
 	err = take(census, &losses);
-	referents__free(census->referents);
-	type_shapes__free(census->shapes);
-	heap_walk__free(census->walk);
 	if (err) {
 		census__free(census->census);
 		err = explain(target, err, error);
@@ -330,6 +393,23 @@ int heap_census__take(const struct target *target, struct memory_reader *reader,
 		*ret_census = census->census;
 		*ret_losses = losses;
 	}
-	free(census);
+	drop(census);
 	return err;
+}
+
+int heap_census__visit(const struct target *target, struct memory_reader *reader, const struct python *python,
+		       heap_objects_visit *visit, void *context, struct heap_torn *ret_torn,
+		       struct error *error)
+{
+	int err;
+	struct heap_census *census = make(target, reader, python, &err, error);
+
+	if (!census)
+		return err;
+	census->visit = visit;
+	census->context = context;
+	err = walk(census, ret_torn);
+	census__free(census->census);
+	drop(census);
+	return err ? explain(target, err, error) : 0;
 }

@@ -16,4 +16,12 @@ int heap_census__take(const struct target *target, struct memory_reader *reader,
 		      enum census_by by, struct census **ret_census, struct heap_losses *ret_losses,
 		      struct error *error);
 
+/* Called for some objects at a time. Anything but 0 ends the visit, and is its result. */
+typedef int heap_objects_visit(void *context, const struct object_ref *objects, size_t n);
+
+/* All living objects of the heap. 0, what the visitor returned, or a negative errno with its sentence. */
+int heap_census__visit(const struct target *target, struct memory_reader *reader, const struct python *python,
+		       heap_objects_visit *visit, void *context, struct heap_torn *ret_torn,
+		       struct error *error);
+
 #endif /* LINGER_HEAP_CENSUS_H */

@@ -87,7 +87,8 @@ def test_a_profile_on_demand_needs_a_file(target):
 
 # --- help and usage -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("stacks", "--help"), ("doctor", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("stacks", "--help"), ("why", "--help"),
+                                       ("doctor", "--help")])
 def test_help(arguments):
     run = run_linger(*arguments)
     assert run.returncode == 0 and "Usage" in run.stdout and run.stderr == ""

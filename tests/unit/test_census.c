@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -395,6 +396,46 @@ static void test_torn_pools_count_as_their_headers_say(void **state)
 	check_rest(CENSUS_TORN, 10);
 }
 
+/* --- the objects themselves -------------------------------------------------------------------------- */
+
+static struct object_ref visited[8];
+static size_t n_visited;
+
+static int keep_object(void *context, const struct object_ref *object)
+{
+	visited[n_visited++] = *object;
+	return context ? -EINTR : 0;
+}
+
+static void test_visits_living_objects(void **state)
+{
+	n_visited = 0;
+	add_types();
+	ADD_BLOCK(1, INT_TYPE, 4);
+	ADD_BLOCK(0, INT_TYPE, 4); /* dead */
+	ADD_BLOCK(OTHER, OTHER | 1, 1, LIST_TYPE);
+	ADD_BLOCK(1, 2, 3, 4);
+	assert_int_equal(census__visit(census, &pool, 1, keep_object, NULL), 0);
+	assert_int_equal(n_visited, 2);
+	assert_int_equal(visited[0].address, POOL + POOL_HEADER_BYTES);
+	assert_int_equal(visited[0].type, INT_TYPE);
+	assert_int_equal(visited[1].address, POOL + POOL_HEADER_BYTES + 2 * 64 + 16);
+	assert_int_equal(visited[1].type, LIST_TYPE);
+	assert_int_equal(visited[1].n_before, 16);
+	assert_int_equal(visited[1].n_bytes, 64);
+	assert_ptr_equal(visited[1].bytes, &bytes.words[(POOL_HEADER_BYTES + 2 * 64) / 8]);
+}
+
+static void test_a_visitor_ends_the_visit(void **state)
+{
+	n_visited = 0;
+	add_types();
+	ADD_BLOCK(1, INT_TYPE, 4);
+	ADD_BLOCK(1, INT_TYPE, 4);
+	assert_int_equal(census__visit(census, &pool, 1, keep_object, &n_visited), -EINTR);
+	assert_int_equal(n_visited, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +457,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_object_has_to_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_pools_count_as_their_headers_say, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_visits_living_objects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_visitor_ends_the_visit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
