@@ -27,6 +27,7 @@ int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_census(int argc, char **argv);
 int cmd_stacks(int argc, char **argv);
+int cmd_get(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* An argument of an option: a whole number from min to max; "'TEXT' is not WHAT" ends linger. */

@@ -11,6 +11,7 @@
 
 #include "cmd.h"
 #include "heap_census.h"
+#include "look.h"
 #include "output.h"
 #include "render_census.h"
 
@@ -19,38 +20,31 @@
 #define TOLERANCE_S 0.1 /* of -d, so that the last census is not left out */
 
 struct arguments {
-	pid_t pid;
-	bool fragmentation, diff, json, force;
+	struct look_options look;
+	bool fragmentation, diff;
 	long every_s, duration_s; /* 0: once; without end */
 	size_t top;
 	const char *files[2]; /* of --diff */
 	size_t n_files;
-	const char *path; /* NULL: standard output */
 };
 
 /* What is open while a target is looked at. */
 struct subject {
-	struct target *target;
-	struct memory_reader *reader;
-	struct python python;
+	struct look look;
 	struct census_about about;
 };
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
-enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP, OPTION_JSON, OPTION_FORCE };
+enum { OPTION_FRAGMENTATION = 256, OPTION_EVERY, OPTION_DIFF, OPTION_TOP };
 
 static const struct argp_option options[] = {
-	{"pid", 'p', "PID", 0, "the process", 1},
 	{"fragmentation", OPTION_FRAGMENTATION, NULL, 0,
 	 "pools, arenas and size classes instead of types: what is in use, and what is free and kept", 1},
 	{"every", OPTION_EVERY, "SECONDS", 0, "again and again: what has grown since the first census", 1},
 	{"duration", 'd', "SECONDS", 0, "with --every: for so long (default: until Ctrl-C)", 1},
 	{"diff", OPTION_DIFF, NULL, 0, "what grew and what shrank from one saved census to another", 1},
 	{"top", OPTION_TOP, "N", 0, "so many types in the table (default 20)", 1},
-	{"json", OPTION_JSON, NULL, 0, "everything, for programs; also if FILE ends in .json", 2},
-	{"output", 'o', "FILE", 0, "write to FILE instead of standard output", 2},
-	{"force", OPTION_FORCE, NULL, 0, "overwrite an existing file", 2},
 	{},
 };
 
@@ -68,25 +62,17 @@ static const char documentation[] = "Shows what the heap of a running CPython pr
 				    "process, kernel or user does not "
 				    "allow it, or the usage was wrong.";
 
-static bool is_json_path(const char *path)
-{
-	const char *suffix = strrchr(path, '.');
-
-	return suffix && !strcmp(suffix, ".json");
-}
-
 static void finish_arguments(struct argp_state *state, struct arguments *args)
 {
-	if (args->path && is_json_path(args->path))
-		args->json = true;
 	if (args->diff ? args->n_files != 2 : args->n_files)
 		argp_error(state, "--diff compares two files: BEFORE.json AFTER.json");
-	if (!args->diff == !args->pid)
-		argp_error(state, args->diff ? "--diff compares files, not a process"
-					     : "which process? Name it with -p PID");
-	if ((args->diff || args->every_s) && (args->json || args->fragmentation))
+	if (args->diff && args->look.pid)
+		argp_error(state, "--diff compares files, not a process");
+	if (!args->diff)
+		look_options__want_pid(&args->look, state);
+	if ((args->diff || args->every_s) && (args->look.json || args->fragmentation))
 		argp_error(state, "%s is a table of types", args->diff ? "--diff" : "--every");
-	if (args->every_s && args->path)
+	if (args->every_s && args->look.path)
 		argp_error(state, "--every writes to standard output");
 	if (args->duration_s && !args->every_s)
 		argp_error(state, "-d goes with --every");
@@ -97,8 +83,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct arguments *args = state->input;
 
 	switch (key) {
-	case 'p':
-		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->look;
 		break;
 	case OPTION_FRAGMENTATION:
 		args->fragmentation = true;
@@ -114,15 +100,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPTION_TOP:
 		args->top = parse_number(state, arg, 1, INT32_MAX, "a number of types");
-		break;
-	case OPTION_JSON:
-		args->json = true;
-		break;
-	case 'o':
-		args->path = arg;
-		break;
-	case OPTION_FORCE:
-		args->force = true;
 		break;
 	case ARGP_KEY_ARG:
 		if (args->n_files == 2)
@@ -142,7 +119,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static int check_allocator(struct subject *subject, struct error *error)
 {
-	enum python_allocator allocator = python__allocator(&subject->python, subject->reader);
+	enum python_allocator allocator = python__allocator(&subject->look.python, subject->look.reader);
 
 	subject->about.is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
 	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
@@ -155,26 +132,11 @@ static int check_allocator(struct subject *subject, struct error *error)
 
 static int open_subject(struct subject *subject, pid_t pid, struct error *error)
 {
-	int err = target__open(pid, &subject->target, error);
+	int err = look__open(pid, &subject->look, error);
 
-	if (!err)
-		err = memory_reader__open(pid, &subject->reader, error);
-	if (!err)
-		err = python__inspect(subject->target, subject->reader, &subject->python, error);
-	if (!err)
-		err = python__check_started(&subject->python, subject->reader, error);
-	if ((err == -EACCES || err == -EPERM) && !error->hint[0])
-		error__hint(error, "run linger as root, for instance with sudo");
 	subject->about.pid = pid;
-	subject->about.python_version = subject->python.version;
+	subject->about.python_version = subject->look.python.version;
 	return err ? err : check_allocator(subject, error);
-}
-
-static void close_subject(struct subject *subject)
-{
-	python__free(&subject->python);
-	memory_reader__free(subject->reader);
-	target__free(subject->target);
 }
 
 static double clock_s(clockid_t clock)
@@ -196,8 +158,8 @@ static int take(struct subject *subject, struct census **ret_census, struct erro
 {
 	double start_s = now_s();
 	struct heap_losses losses;
-	int err = heap_census__take(subject->target, subject->reader, &subject->python, ret_census, &losses,
-				    error);
+	int err = heap_census__take(subject->look.target, subject->look.reader, &subject->look.python,
+				    ret_census, &losses, error);
 
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
@@ -217,12 +179,12 @@ static int report_types(struct subject *subject, const struct arguments *args, s
 
 	if (err)
 		return err;
-	err = output__open(args->path, args->force, &output, error);
+	err = output__open(args->look.path, args->look.force, &output, error);
 	if (!err) {
 		FILE *out = output__stream(output);
 
-		err = args->json ? render_census_json(&subject->about, census, out)
-				 : render_census_text(&subject->about, census, args->top, out);
+		err = args->look.json ? render_census_json(&subject->about, census, out)
+				      : render_census_text(&subject->about, census, args->top, out);
 		err = output__finish(output, err, error);
 	}
 	census__free(census);
@@ -242,20 +204,20 @@ static int report_fragmentation(struct subject *subject, const struct arguments 
 	struct output *output;
 	int err;
 
-	pool_usage__start(&usage, subject->python.runtime.pool_bytes);
-	err = pools__visit(subject->target, subject->reader, usage.pool_bytes, POOLS_LIMIT_NS, add_pool,
-			   &usage);
+	pool_usage__start(&usage, subject->look.python.runtime.pool_bytes);
+	err = pools__visit(subject->look.target, subject->look.reader, usage.pool_bytes, POOLS_LIMIT_NS,
+			   add_pool, &usage);
 	if (err)
-		return error__set(error, err, "failed to read the heap of process %d: %s", args->pid,
+		return error__set(error, err, "failed to read the heap of process %d: %s", args->look.pid,
 				  err == -ESRCH ? "it has ended" : strerror(-err));
 	pool_usage__finish(&usage);
 	subject->about.time_s = clock_s(CLOCK_REALTIME);
 	subject->about.elapsed_s = now_s() - start_s;
-	err = output__open(args->path, args->force, &output, error);
+	err = output__open(args->look.path, args->look.force, &output, error);
 	if (err)
 		return err;
-	err = args->json ? render_usage_json(&subject->about, &usage, output__stream(output))
-			 : render_usage_text(&subject->about, &usage, output__stream(output));
+	err = args->look.json ? render_usage_json(&subject->about, &usage, output__stream(output))
+			      : render_usage_text(&subject->about, &usage, output__stream(output));
 	return output__finish(output, err, error);
 }
 
@@ -270,7 +232,7 @@ static int report_diff(struct census_rows *before, struct census_rows *after, co
 
 	if (err)
 		return error__set(error, err, "failed to compare: out of memory");
-	err = output__open(args->path, args->force, &output, error);
+	err = output__open(args->look.path, args->look.force, &output, error);
 	if (!err) {
 		err = render_census_diff(&diff, args->top, output__stream(output));
 		err = output__finish(output, err, error);
@@ -359,7 +321,7 @@ static int watch(struct subject *subject, const struct arguments *args, struct e
 	census_rows__free(&first);
 	if (err != -ESRCH)
 		return err;
-	say("process %d has ended", args->pid); /* which is no failure of ours */
+	say("process %d has ended", args->look.pid); /* which is no failure of ours */
 	return 0;
 }
 
@@ -368,20 +330,22 @@ static int watch(struct subject *subject, const struct arguments *args, struct e
 static int report_target(const struct arguments *args, struct error *error)
 {
 	struct subject subject = {};
-	int err = open_subject(&subject, args->pid, error);
+	int err = open_subject(&subject, args->look.pid, error);
 
 	if (!err && args->fragmentation)
 		err = report_fragmentation(&subject, args, error);
 	else if (!err)
 		err = args->every_s ? watch(&subject, args, error) : report_types(&subject, args, error);
-	close_subject(&subject);
+	look__close(&subject.look);
 	return err;
 }
 
 int cmd_census(int argc, char **argv)
 {
+	const struct argp_child children[] = {{.argp = &look_argp}, {}};
 	const struct argp argp = {
 		.options = options,
+		.children = children,
 		.parser = parse_option,
 		.args_doc = "-p PID\n--diff BEFORE.json AFTER.json",
 		.doc = documentation,
@@ -393,7 +357,7 @@ int cmd_census(int argc, char **argv)
 	argv[0] = "linger census";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
-	err = args.path ? output__check(args.path, args.force, &error) : 0;
+	err = look_options__check_path(&args.look, &error);
 	if (!err)
 		err = args.diff ? diff_files(&args, &error) : report_target(&args, &error);
 	if (!err)

@@ -2,47 +2,48 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <string.h>
 
 #include <bpf/libbpf.h>
 
 #include "cmd.h"
-#include "kernel.h"
-#include "memory_reader.h"
+#include "frame_locals.h"
+#include "look.h"
 #include "output.h"
-#include "python.h"
+#include "preview.h"
+#include "referents.h"
 #include "render_stacks.h"
 #include "thread_stacks.h"
 
 /* --- command line ------------------------------------------------------------------------------------ */
 
 struct arguments {
-	pid_t pid;
-	bool json;
-	const char *path; /* NULL: standard output */
-	bool force;
+	struct look_options look;
+	bool locals, show_all;
 };
 
-enum { OPTION_JSON = 256, OPTION_FORCE };
+enum { OPTION_LOCALS = 256, OPTION_NO_REDACT };
 
 static const struct argp_option options[] = {
-	{"pid", 'p', "PID", 0, "the process", 1},
-	{"json", OPTION_JSON, NULL, 0, "for programs", 1},
-	{"output", 'o', "FILE", 0, "write to FILE and not to standard output", 2},
-	{"force", OPTION_FORCE, NULL, 0, "overwrite an existing file", 2},
+	{"locals", OPTION_LOCALS, NULL, 0, "each frame's local variables: name, type, short preview", 1},
+	{"no-redact", OPTION_NO_REDACT, NULL, 0,
+	 "with --locals: show the beginning of long str and bytes too (default: of those over 16 characters "
+	 "only the length)",
+	 1},
 	{},
 };
 
 static const char documentation[] =
-	"Shows every thread's Python stack, innermost frame first, from outside: the process is not stopped, "
-	"and nothing is written to it. Each stack is as it was at one moment; that of a thread which is too "
-	"fast "
-	"to be read from outside is taken while a timer of the kernel's interrupts it, for some "
-	"microseconds.\v"
+	"Shows every thread's Python stack, innermost frame first, and the tasks of asyncio with what they "
+	"wait for, from outside: the process is not stopped, and nothing is written to it. Each stack is as "
+	"it was at one moment; that of a thread which is too fast to be read from outside is taken while a "
+	"timer of the kernel's interrupts it, for some microseconds.\v"
 	"Examples:\n"
 	"  sudo linger stacks -p 1234\n"
+	"  sudo linger stacks -p 1234 --locals\n"
 	"  sudo linger stacks -p 1234 --json -o stacks.json\n"
-	"  sudo linger stacks -p 1234 --json | jq '.threads[] | select(.holds_gil)'\n\n"
+	"  sudo linger stacks -p 1234 --json | jq '.threads[] | select(.holds_gil)'\n"
+	"  sudo linger stacks -p 1234 --json | jq '.tasks[] | select(.state == \"waiting\")'\n\n"
 	"Exit status: 0 when the stacks were written, 1 on failure, 2 when this process cannot be read or "
 	"the "
 	"usage was wrong.";
@@ -52,24 +53,22 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct arguments *args = state->input;
 
 	switch (key) {
-	case 'p':
-		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->look;
 		break;
-	case OPTION_JSON:
-		args->json = true;
+	case OPTION_LOCALS:
+		args->locals = true;
 		break;
-	case 'o':
-		args->path = arg;
-		break;
-	case OPTION_FORCE:
-		args->force = true;
+	case OPTION_NO_REDACT:
+		args->show_all = true;
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is too much", arg);
 		break;
 	case ARGP_KEY_END:
-		if (!args->pid)
-			argp_error(state, "which process? Name it with -p PID");
+		look_options__want_pid(&args->look, state);
+		if (args->show_all && !args->locals)
+			argp_error(state, "--no-redact goes with --locals");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -77,56 +76,50 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* --- reading ----------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------------- */
 
-static int check_capabilities(struct error *error)
+static int read_locals(struct look *look, bool redact, struct thread_stacks *stacks, struct error *error)
 {
-	const char *capability = kernel__missing_capability();
+	struct locals_reader reader = {.reader = look->reader, .python = &look->python};
+	struct previewer previewer;
+	int err = referents__new(look->reader, &look->python, &reader.referents);
 
-	if (!capability)
-		return 0;
-	error__set(error, -EPERM, "failed to read stacks: the capability %s is missing", capability);
-	error__hint(error, "run linger as root, for instance with sudo");
-	return -EPERM;
+	if (!err) {
+		previewer = previewer__make(look->reader, &look->python, referents__shapes(reader.referents),
+					    redact);
+		reader.previewer = &previewer;
+		err = thread_stacks__read_locals(stacks, &reader);
+	}
+	referents__free(reader.referents);
+	if (err == -EOPNOTSUPP)
+		return error__set(error, err, "failed to read local variables: Python %s is older than 3.8",
+				  look->python.version);
+	return err ? error__set(error, err, "failed to read local variables: %s", strerror(-err)) : 0;
 }
 
-static int read_stacks(pid_t pid, struct thread_stacks *ret_stacks, struct error *error)
+static int read_stacks(const struct arguments *args, struct thread_stacks *ret_stacks, struct error *error)
 {
-	struct memory_reader *reader = NULL;
-	struct python python = {};
-	struct target *target = NULL;
-	int err = target__open(pid, &target, error);
+	struct look look = {};
+	int err = look__open(args->look.pid, &look, error);
 
 	if (!err)
-		err = check_capabilities(error);
-	if (!err)
-		err = memory_reader__open(pid, &reader, error);
-	if (!err && !memory_reader__is_bpf(reader))
-		say("this kernel has no BPF memory reader (Linux 5.18); reading with process_vm_readv, which "
-		    "needs the right to ptrace");
-	if (!err)
-		err = python__inspect(target, reader, &python, error);
-	if (!err)
-		err = python__check_started(&python, reader, error);
-	if (!err)
-		err = thread_stacks__read(target, reader, &python, ret_stacks, error);
-	python__free(&python);
-	memory_reader__free(reader);
-	target__free(target);
+		err = thread_stacks__read(look.target, look.reader, &look.python, ret_stacks, error);
+	if (!err && args->locals)
+		err = read_locals(&look, !args->show_all, ret_stacks, error);
+	look__close(&look);
 	return err;
 }
 
-/* --- the command ------------------------------------------------------------------------------------- */
-
-static int write_stacks(const struct arguments *args, const struct thread_stacks *stacks, struct error *error)
+static int write_stacks(const struct look_options *options, const struct thread_stacks *stacks,
+			struct error *error)
 {
 	struct output *output;
-	int err = output__open(args->path, args->force, &output, error);
+	int err = output__open(options->path, options->force, &output, error);
 
 	if (err)
 		return err;
-	err = args->json ? render_stacks_json(stacks, output__stream(output))
-			 : render_stacks_text(stacks, output__stream(output));
+	err = options->json ? render_stacks_json(stacks, output__stream(output))
+			    : render_stacks_text(stacks, output__stream(output));
 	return output__finish(output, err, error);
 }
 
@@ -137,12 +130,12 @@ static enum exit_status run(const struct arguments *args, struct error *error)
 	struct thread_stacks stacks = {};
 	int err;
 
-	if (args->path && output__check(args->path, args->force, error))
+	if (look_options__check_path(&args->look, error))
 		return status;
-	err = read_stacks(args->pid, &stacks, error);
+	err = read_stacks(args, &stacks, error);
 	if (err)
 		status = error_status(err);
-	else if (!write_stacks(args, &stacks, error))
+	else if (!write_stacks(&args->look, &stacks, error))
 		status = STATUS_OK;
 	thread_stacks__free(&stacks);
 	return status;
@@ -150,7 +143,9 @@ static enum exit_status run(const struct arguments *args, struct error *error)
 
 int cmd_stacks(int argc, char **argv)
 {
-	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
+	const struct argp_child children[] = {{.argp = &look_argp}, {}};
+	const struct argp argp = {
+		.options = options, .parser = parse_option, .doc = documentation, .children = children};
 	struct arguments args = {};
 	struct error error = {};
 	enum exit_status status;

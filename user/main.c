@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"census", "what the heap of a running CPython process holds now, by type; fragmentation",
 	 cmd_census},
 	{"stacks", "every thread's Python stack, now", cmd_stacks},
+	{"get", "one object of a running CPython process by its name: type, length, size, preview", cmd_get},
 	{"doctor", "can this kernel, this user and this target be traced?", cmd_doctor},
 };
 
@@ -38,6 +39,7 @@ static void print_help(FILE *out)
 		     "  linger report --diff before.pb.gz after.pb.gz   what grew between two recordings\n"
 		     "  sudo linger census -p 1234                      what the heap holds now, by type\n"
 		     "  sudo linger stacks -p 1234                      what its threads are doing\n"
+		     "  sudo linger get -p 1234 app.cache               one object: type, length, size\n"
 		     "  sudo linger doctor -p 1234                      what would stand in the way\n\n"
 		     "'linger COMMAND --help' has the options, 'man linger' everything else.\n");
 }

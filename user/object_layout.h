@@ -37,6 +37,7 @@ struct object_layout {
 	uint16_t bytearray_allocated, bytearray_bytes;
 	/* PyFloatObject, PyLongObject */
 	uint16_t float_value, long_size, long_digits;
+	uint16_t long_tag_bits; /* what the size is shifted by, the sign in it; 0: the size has the sign */
 	/* PyTypeObject, and PyHeapTypeObject, which a class statement makes */
 	uint16_t type_name, type_basic_bytes, type_item_bytes, type_flags, type_weaklist_offset, type_members;
 	uint16_t type_base, type_dict, type_dict_offset, type_bases, type_mro, type_cache;
@@ -93,7 +94,16 @@ const struct object_layout *object_layout__get(int minor);
 /* What there is to an object besides fields at fixed places. */
 enum object_kind {
 	OBJECT_PLAIN,
+	OBJECT_NONE,
+	OBJECT_INT,
+	OBJECT_BOOL,
+	OBJECT_FLOAT,
+	OBJECT_STR,
+	OBJECT_BYTES,
 	OBJECT_CELL,
+	OBJECT_MODULE,
+	OBJECT_FUNCTION,
+	/* From here on they lead to more: */
 	OBJECT_LIST,
 	OBJECT_TUPLE,
 	OBJECT_DICT,

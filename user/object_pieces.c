@@ -18,6 +18,7 @@
 /* dequeobject and BLOCK (Modules/_collectionsmodule.c), the same in 3.8-3.14. */
 #define DEQUE_LEFT_BLOCK 24
 #define DEQUE_LEFT_INDEX 40
+#define DEQUE_RIGHT_INDEX 48
 #define DEQUE_BLOCK_ITEMS 64
 #define DEQUE_BLOCK_BYTES ((DEQUE_BLOCK_ITEMS + 2) * WORD_BYTES)
 
@@ -80,46 +81,60 @@ static void parse_set_entries(const struct part *part)
 			part__emit(part, part__word(part->elements, i * 2), REFERENT_MEMBER, 0);
 }
 
-static void add_deque_block(const struct part *part, uint64_t block, uint32_t first, uint64_t index,
-			    uint64_t n_left)
+static struct object_piece *add_deque_block(const struct part *part, uint64_t block, uint64_t index,
+					    uint64_t n_left)
 {
 	struct object_piece *more = part__add(part, PIECE_DEQUE, block, DEQUE_BLOCK_BYTES, 1);
 
-	more->first = first;
 	more->index = index;
 	more->n_left = n_left;
+	return more;
 }
 
+/* How many items there are follows from the places of the first and the last, but for the full blocks. */
 static void parse_deque(const struct part *part)
 {
 	uint64_t n = part__field(part, part->layout->var_size), first = part__field(part, DEQUE_LEFT_INDEX);
-	uint64_t block = part__field(part, DEQUE_LEFT_BLOCK);
+	uint64_t block = part__field(part, DEQUE_LEFT_BLOCK), last = part__field(part, DEQUE_RIGHT_INDEX);
 
-	if (n > MAX_ELEMENTS || first > DEQUE_BLOCK_ITEMS || (n && first == DEQUE_BLOCK_ITEMS) ||
-	    !object__may_be_pointer(block))
-		part__distrust(part);
+	if (n && n <= MAX_ELEMENTS && first < DEQUE_BLOCK_ITEMS && object__may_be_pointer(block) &&
+	    (first + n - 1) % DEQUE_BLOCK_ITEMS == last)
+		add_deque_block(part, block, 0, n)->first = first;
+	else if (!n && object__may_be_pointer(block))
+		part__emit_buffer(part, block, DEQUE_BLOCK_BYTES);
 	else
-		add_deque_block(part, block, first, 0, n);
+		part__distrust(part);
 }
 
-/* Its items, between links to the left and the right. A chain ends when there have been enough. */
+/* Behind the last block there may be an address that means nothing any more, so a torn count can lead in a
+ * circle. Brent's way to find one: a block is remembered, for twice as long each time. */
+static void add_next_block(const struct part *part, uint64_t n)
+{
+	const struct object_piece *piece = part->piece;
+	uint64_t next = part__word(part->elements, 1 + DEQUE_BLOCK_ITEMS);
+	uint64_t steps = (piece->index + n) / DEQUE_BLOCK_ITEMS;
+
+	if (!object__may_be_pointer(next) || next == piece->met || next == piece->address)
+		part__distrust(part);
+	else
+		add_deque_block(part, next, piece->index + n, piece->n_left - n)->met =
+			steps & (steps - 1) ? piece->met : piece->address;
+}
+
+/* Its items, between links to the left and the right. */
 static void parse_deque_block(const struct part *part)
 {
-	uint64_t n = DEQUE_BLOCK_ITEMS - part->piece->first, next;
+	const struct object_piece *piece = part->piece;
+	uint64_t n = DEQUE_BLOCK_ITEMS - piece->first;
 
-	if (n > part->piece->n_left)
-		n = part->piece->n_left;
-	part__emit_buffer(part, part->piece->address, DEQUE_BLOCK_BYTES);
+	if (n > piece->n_left)
+		n = piece->n_left;
+	part__emit_buffer(part, piece->address, DEQUE_BLOCK_BYTES);
 	for (uint64_t i = 0; i < n; i++)
-		part__emit(part, part__word(part->elements, 1 + part->piece->first + i), REFERENT_ITEM,
-			   part->piece->index + i);
-	if (part->piece->n_left == n)
-		return;
-	next = part__word(part->elements, 1 + DEQUE_BLOCK_ITEMS);
-	if (object__may_be_pointer(next))
-		add_deque_block(part, next, 0, part->piece->index + n, part->piece->n_left - n);
-	else
-		part__distrust(part);
+		part__emit(part, part__word(part->elements, 1 + piece->first + i), REFERENT_ITEM,
+			   piece->index + i);
+	if (piece->n_left > n)
+		add_next_block(part, n);
 }
 
 static void parse_bytearray(const struct part *part)
@@ -206,8 +221,7 @@ static void parse_contents(const struct part *part)
 		return frame_pieces__parse_generator(part);
 	case OBJECT_FRAME:
 		return frame_pieces__parse_object(part);
-	case OBJECT_PLAIN:
-	case OBJECT_CELL:
+	default:
 		return;
 	}
 }

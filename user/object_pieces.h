@@ -45,8 +45,9 @@ struct object_piece {
 	uint64_t index;  /* of the first of them */
 	uint64_t beside; /* address of words, one for each element; 0: nothing */
 	/* By kind: */
-	uint64_t values;   /* PIECE_KEYS: address of a split dict's values, PIECE_CODE: of the fast locals */
-	uint64_t n_left;   /* PIECE_DEQUE: items, PIECE_CODE: locals and temporary values in use */
+	uint64_t values;   /* PIECE_KEYS: address of a split dict's values; PIECE_CODE: of the fast locals */
+	uint64_t met;      /* PIECE_DEQUE: a block met before */
+	uint64_t n_left;   /* PIECE_DEQUE: items; PIECE_CODE: locals and temporary values in use */
 	uint32_t first;    /* PIECE_DEQUE: place of the first in its block */
 	uint64_t guard;    /* address of the word that led here, which is read once more behind; 0: none */
 	uint64_t expected; /* what it was */

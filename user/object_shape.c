@@ -90,7 +90,7 @@ static size_t count_words(const struct object_shape *shape)
 	bool has_items = shape->item_bytes == sizeof(uint64_t) || shape->dict_offset < 0;
 	size_t n = shape->basic_bytes / sizeof(uint64_t);
 
-	if (shape->kind != OBJECT_PLAIN)
+	if (shape->kind >= OBJECT_LIST)
 		return n;
 	while (n && shape->words[n - 1] == WORD_NONE)
 		n--;

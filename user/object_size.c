@@ -51,6 +51,13 @@ static uint64_t str_bytes(const struct object_sizes *sizes, const uint64_t *obje
 	return (is_ascii ? py->unicode_ascii : py->unicode_compact) + (length + 1) * kind;
 }
 
+uint64_t object_sizes__of(const struct object_sizes *sizes, const struct object_type *type,
+			  const uint64_t *object)
+{
+	return object_type__is_str(type) ? str_bytes(sizes, object)
+					 : object_sizes__outside(sizes, type, object);
+}
+
 static bool goes_with(uint64_t bytes, const struct object_type *type, uint32_t block_bytes)
 {
 	bool has_items = object_type__is_str(type) || bytes > fixed_bytes(type);

@@ -24,4 +24,9 @@ uint64_t object_sizes__in_block(const struct object_sizes *sizes, const struct o
 uint64_t object_sizes__outside(const struct object_sizes *sizes, const struct object_type *type,
 			       const uint64_t *object);
 
+/* The same of a str too, from so many words of the object. */
+#define OBJECT_SIZE_WORDS 5
+uint64_t object_sizes__of(const struct object_sizes *sizes, const struct object_type *type,
+			  const uint64_t *object);
+
 #endif /* LINGER_OBJECT_SIZE_H */

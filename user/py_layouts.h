@@ -19,6 +19,7 @@ struct py_runtime_layout {
 	uint16_t interpreters;      /* _PyRuntime: the first PyInterpreterState */
 	uint16_t interp_next;       /* PyInterpreterState: the next one */
 	uint16_t interp_threads;    /* PyInterpreterState: its first PyThreadState */
+	uint16_t interp_modules;    /* PyInterpreterState: sys.modules, a dict */
 	uint16_t interp_gil_locked; /* PyInterpreterState: int, whether its GIL is held; PY_NO_FIELD up
 				       to 3.11 */
 	uint16_t interp_gil_holder; /* PyInterpreterState: the thread state that held it last; the same */

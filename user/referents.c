@@ -19,7 +19,6 @@
 #include "object_pieces.h"
 #include "object_shape.h"
 #include "reader.h"
-#include "type_shapes.h"
 
 #define OBJECTS_AT_ONCE 4096
 #define PARTS_AT_ONCE 1024
@@ -56,6 +55,7 @@ struct visit {
 	const struct object_ref *objects; /* NULL: frames */
 	const struct referent_visitor *visitor;
 	struct referent_losses *losses;
+	struct object_piece lost; /* the last that could not be read */
 };
 
 int referents__new(struct memory_reader *reader, const struct python *python,
@@ -227,17 +227,40 @@ static bool is_read(const struct reading *reading)
 	return true;
 }
 
+static bool is_same_array(const struct object_piece *a, const struct object_piece *b)
+{
+	return a->from == b->from && a->kind == b->kind;
+}
+
+/* Where one part of an array cannot be read, or does not belong to the object any more, the others say
+ * nothing: those that wait are dropped, those just read are not counted again. */
+static void lose_array(struct visit *visit, const struct reading *reading, uint64_t *loss)
+{
+	struct referents *referents = visit->referents;
+	const struct object_piece *piece = &reading->piece;
+	size_t n = 0;
+
+	*loss += !is_same_array(piece, &visit->lost);
+	visit->lost = *piece;
+	if (reading->n == piece->count)
+		return; /* it is the last part */
+	for (size_t i = 0; i < referents->n_pieces; i++)
+		if (!is_same_array(piece, &referents->pieces[i]))
+			referents->pieces[n++] = referents->pieces[i];
+	referents->n_pieces = n;
+}
+
 static int finish_reading(struct visit *visit, const struct reading *reading)
 {
-	if (!is_read(reading)) {
-		visit->losses->unreadable++;
-		return 0;
-	}
-	if (reading->piece.guard && reading->guard != reading->piece.expected) {
-		visit->losses->implausible++;
-		return 0;
-	}
-	return parse(visit, &reading->piece, reading->elements, reading->beside, reading->n);
+	const struct object_piece *piece = &reading->piece;
+
+	if (!is_read(reading))
+		lose_array(visit, reading, &visit->losses->unreadable);
+	else if (piece->guard && reading->guard != piece->expected)
+		lose_array(visit, reading, &visit->losses->implausible);
+	else
+		return parse(visit, piece, reading->elements, reading->beside, reading->n);
+	return 0;
 }
 
 static int run(struct visit *visit)
@@ -279,7 +302,7 @@ static int start_object(struct visit *visit, size_t from)
 int referents__visit(struct referents *referents, const struct object_ref *objects, size_t n,
 		     const struct referent_visitor *visitor, struct referent_losses *losses)
 {
-	struct visit visit = {referents, objects, visitor, losses};
+	struct visit visit = {referents, objects, visitor, losses, {.from = SIZE_MAX}};
 	int err = 0;
 
 	for (size_t done = 0; done < n && !err;) {
@@ -321,7 +344,7 @@ static int start_frame(struct visit *visit, size_t from, uint64_t address)
 int referents__visit_frames(struct referents *referents, const struct stack_frame *frames, size_t n,
 			    const struct referent_visitor *visitor, struct referent_losses *losses)
 {
-	struct visit visit = {referents, NULL, visitor, losses};
+	struct visit visit = {referents, NULL, visitor, losses, {.from = SIZE_MAX}};
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++)
@@ -339,4 +362,9 @@ char *referents__name(struct referents *referents, uint64_t type, enum referent_
 	if (label == REFERENT_FIELD || label == REFERENT_WORD)
 		return type_shapes__field_name(referents->shapes, type, key);
 	return NULL;
+}
+
+struct type_shapes *referents__shapes(struct referents *referents)
+{
+	return referents->shapes;
 }

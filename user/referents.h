@@ -10,6 +10,7 @@
 #include "memory_reader.h"
 #include "python.h"
 #include "stack_image.h"
+#include "type_shapes.h"
 
 /*
  * What objects of the target refer to, as gc.get_referents() has it and a little more (keys of dicts, the
@@ -90,5 +91,8 @@ int referents__visit_frames(struct referents *referents, const struct stack_fram
  * string, not cleaned; NULL: it has no name, or memory is short. Other labels need user/preview.h of the key.
  */
 char *referents__name(struct referents *referents, uint64_t type, enum referent_label label, uint64_t key);
+
+/* What is known of the types. */
+struct type_shapes *referents__shapes(struct referents *referents);
 
 #endif /* LINGER_REFERENTS_H */

@@ -34,12 +34,40 @@ static void put_pseudo_frame(const char *name, FILE *out)
 	fprintf(out, "  %s\n", name);
 }
 
-static void put_frames(const struct profile_frame *frames, size_t n, bool truncated, FILE *out)
+/* A value that was changing has no text. */
+static void put_local(const struct frame_local *local, FILE *out)
+{
+	fputs("      ", out);
+	render_string(out, local->name, render_put_utf8);
+	if (local->preview.text) {
+		fputs(": ", out);
+		render_string(out, local->preview.type, render_put_utf8);
+		fputs(" = ", out);
+		render_string(out, local->preview.text, render_put_utf8);
+	} else {
+		fputs(" [torn]", out);
+	}
+	putc('\n', out);
+}
+
+static void put_locals(const struct frame_locals *locals, FILE *out)
+{
+	if (locals->is_torn)
+		fputs("      [torn]\n", out);
+	for (size_t i = 0; i < locals->n; i++)
+		put_local(&locals->locals[i], out);
+}
+
+/* locals: of each frame; NULL: not asked for. */
+static void put_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n,
+		       bool truncated, FILE *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		fputs("  ", out);
 		render_frame(out, &frames[i], render_put_utf8);
 		putc('\n', out);
+		if (locals)
+			put_locals(&locals[i], out);
 	}
 	if (truncated)
 		put_pseudo_frame("[truncated]", out);
@@ -53,7 +81,7 @@ static void put_thread(const struct thread_stack *thread, FILE *out)
 		put_pseudo_frame("[torn]", out);
 	else if (!thread->n_frames)
 		put_pseudo_frame("[no Python frame]", out);
-	put_frames(thread->frames, thread->n_frames, thread->truncated, out);
+	put_frames(thread->frames, thread->locals, thread->n_frames, thread->truncated, out);
 }
 
 static const char *state_name(enum async_state state)
@@ -98,7 +126,7 @@ static void put_task(const struct async_task *task, FILE *out)
 			put_future(task, out);
 		fputs(")\n", out);
 	}
-	put_frames(task->frames, task->n_frames, task->truncated, out);
+	put_frames(task->frames, NULL, task->n_frames, task->truncated, out);
 }
 
 static void put_task_note(const struct async_tasks *tasks, FILE *out)
@@ -130,12 +158,40 @@ int render_stacks_text(const struct thread_stacks *stacks, FILE *out)
 
 /* --- JSON -------------------------------------------------------------------------------------------- */
 
-static json_t *make_frames(const struct profile_frame *frames, size_t n)
+static json_t *make_local(const struct frame_local *local)
+{
+	const struct preview *preview = &local->preview;
+
+	if (!preview->text)
+		return json_pack("{so sn sn sn}", "name", stats_json__text(local->name), "type", "length",
+				 "preview");
+	return json_pack("{so so so so}", "name", stats_json__text(local->name), "type",
+			 stats_json__text(preview->type), "length",
+			 preview->has_length ? json_integer((json_int_t)preview->length) : json_null(),
+			 "preview", stats_json__text(preview->text));
+}
+
+/* null: the frame has ended meanwhile */
+static json_t *make_locals(const struct frame_locals *locals)
+{
+	json_t *list = locals->is_torn ? json_null() : json_array();
+
+	for (size_t i = 0; i < locals->n; i++)
+		json_array_append_new(list, make_local(&locals->locals[i]));
+	return list;
+}
+
+static json_t *make_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, stats_json__frame(&frames[i]));
+	for (size_t i = 0; i < n; i++) {
+		json_t *frame = stats_json__frame(&frames[i]);
+
+		if (locals)
+			json_object_set_new(frame, "locals", make_locals(&locals[i]));
+		json_array_append_new(list, frame);
+	}
 	return list;
 }
 
@@ -149,7 +205,7 @@ static json_t *make_thread(const struct thread_stack *thread)
 			 known ? stats_json__text(thread->name) : json_null(), "state",
 			 known ? json_string(run_state(thread)) : json_null(), "holds_gil", thread->holds_gil,
 			 "torn", thread->is_torn, "truncated", thread->truncated, "frames",
-			 make_frames(thread->frames, thread->n_frames));
+			 make_frames(thread->frames, thread->locals, thread->n_frames));
 }
 
 static json_t *text_or_null(const char *text)
@@ -176,7 +232,7 @@ static json_t *make_task(const struct async_task *task)
 	return json_pack("{ss so so sb sb so so}", "address", address, "name", text_or_null(task->name),
 			 "state", task->is_torn ? json_null() : json_string(state_name(task->state)), "torn",
 			 task->is_torn, "truncated", task->truncated, "waits_for", make_future(task),
-			 "frames", make_frames(task->frames, task->n_frames));
+			 "frames", make_frames(task->frames, NULL, task->n_frames));
 }
 
 static json_t *make_tasks(const struct async_tasks *tasks)

@@ -66,8 +66,12 @@ static void put_details(FILE *out, const struct svg_page *page, const struct svg
 		linger_domain__name(graph->domain), render_value_text(page->value));
 }
 
-static void put_heading(FILE *out, const struct svg_page *page, const struct svg_node *root)
+static void put_heading(FILE *out, const struct svg_page *page, const struct svg_graph *graph)
 {
+	const struct svg_node *root = svg_graph__root(graph);
+
+	if (profile__is_estimate(page->source, graph->domain))
+		fputs("estimated ", out);
 	render_amount(out, root->amounts[BYTES], root->amounts[BLOCKS]);
 }
 

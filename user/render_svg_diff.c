@@ -77,9 +77,9 @@ static void put_details(FILE *out, const struct svg_page *page, const struct svg
 	put_change(out, node);
 }
 
-static void put_heading(FILE *out, const struct svg_page *page, const struct svg_node *root)
+static void put_heading(FILE *out, const struct svg_page *page, const struct svg_graph *graph)
 {
-	put_change(out, root);
+	put_change(out, svg_graph__root(graph));
 }
 
 /*

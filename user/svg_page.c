@@ -154,7 +154,7 @@ static void put_graph(FILE *out, const struct svg_page *page, const struct svg_g
 		y + HEADING_HEIGHT);
 	fprintf(out, "<text class=\"heading\" x=\"%d\" y=\"-26\">%s: ", MARGIN,
 		linger_domain__name(graph->domain));
-	page->put_heading(out, page, svg_graph__root(graph));
+	page->put_heading(out, page, graph);
 	fputs("<tspan class=\"matched\" dx=\"16\"></tspan></text>\n", out);
 	fprintf(out, "<text class=\"remark\" x=\"%d\" y=\"-9\">%s</text>\n", MARGIN,
 		domain_text(graph->domain));

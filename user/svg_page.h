@@ -26,7 +26,7 @@ struct svg_page {
 	/* What the tip tells of a node below its name, as lines; and what stands above a graph. */
 	void (*put_details)(FILE *out, const struct svg_page *page, const struct svg_graph *graph,
 			    const struct svg_node *node);
-	void (*put_heading)(FILE *out, const struct svg_page *page, const struct svg_node *root);
+	void (*put_heading)(FILE *out, const struct svg_page *page, const struct svg_graph *graph);
 };
 
 /* 0, -ENOMEM or -EIO. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "target_text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "fingerprint.h"
@@ -22,7 +23,24 @@ char *target_text__c_string(struct memory_reader *reader, uint64_t address)
 	return text[0] ? strdup(text) : NULL;
 }
 
-char *target_text__str(struct memory_reader *reader, const struct py_layout *py, uint64_t address)
+/*
+ * Where its characters are: behind its fields, or, in instances of derived classes, elsewhere. The bit of
+ * compact strings comes before that of ASCII.
+ */
+static int find_characters(struct memory_reader *reader, const struct py_layout *py, uint64_t address,
+			   uint32_t state, uint64_t *ret_data)
+{
+	bool is_ascii = state >> py->unicode_ascii_shift & 1;
+
+	if (!(state >> (py->unicode_ascii_shift - 1) & 1))
+		return memory_reader__read(reader, address + py->unicode_compact, ret_data,
+					   sizeof(*ret_data));
+	*ret_data = address + (is_ascii ? py->unicode_ascii : py->unicode_compact);
+	return 0;
+}
+
+char *target_text__str_start(struct memory_reader *reader, const struct py_layout *py, uint64_t address,
+			     uint64_t max_length)
 {
 	char text[TARGET_TEXT_MAX_BYTES];
 	uint64_t length, data;
@@ -34,12 +52,18 @@ char *target_text__str(struct memory_reader *reader, const struct py_layout *py,
 	    memory_reader__read(reader, address + py->unicode_state, &state, sizeof(state)))
 		return NULL;
 	kind = state >> py->unicode_kind_shift & 7;
-	if (kind != 1 && kind != 2 && kind != 4)
+	if ((kind != 1 && kind != 2 && kind != 4) || find_characters(reader, py, address, state, &data))
 		return NULL;
+	if (length > max_length)
+		length = max_length;
 	if (length > sizeof(text) / kind)
 		length = sizeof(text) / kind;
-	data = address + (state >> py->unicode_ascii_shift & 1 ? py->unicode_ascii : py->unicode_compact);
 	if (memory_reader__read(reader, data, text, length * kind))
 		return NULL;
 	return utf8__from_python(text, length, kind);
+}
+
+char *target_text__str(struct memory_reader *reader, const struct py_layout *py, uint64_t address)
+{
+	return target_text__str_start(reader, py, address, TARGET_TEXT_MAX_BYTES);
 }

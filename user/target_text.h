@@ -23,4 +23,8 @@ char *target_text__c_string(struct memory_reader *reader, uint64_t address);
 /* A str. */
 char *target_text__str(struct memory_reader *reader, const struct py_layout *py, uint64_t address);
 
+/* So many of its first characters at most. */
+char *target_text__str_start(struct memory_reader *reader, const struct py_layout *py, uint64_t address,
+			     uint64_t max_length);
+
 #endif /* LINGER_TARGET_TEXT_H */

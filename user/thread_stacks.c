@@ -25,7 +25,8 @@ static int resolve_frames(struct reading *reading, const struct python_stack *st
 			  struct thread_stack *ret_thread)
 {
 	ret_thread->frames = calloc(stack->n_frames + 1, sizeof(*ret_thread->frames));
-	if (!ret_thread->frames)
+	ret_thread->places = calloc(stack->n_frames + 1, sizeof(*ret_thread->places));
+	if (!ret_thread->frames || !ret_thread->places)
 		return -ENOMEM;
 	for (size_t i = 0; i < stack->n_frames; i++) {
 		const struct stack_frame *frame = &stack->frames[i];
@@ -34,9 +35,11 @@ static int resolve_frames(struct reading *reading, const struct python_stack *st
 
 		if (!code)
 			return -ENOMEM;
-		if (code_object__has_started(code, frame->instr))
-			ret_thread->frames[ret_thread->n_frames++] =
-				code_object__frame(code, &reading->python->layout, frame->instr);
+		if (!code_object__has_started(code, frame->instr))
+			continue;
+		ret_thread->places[ret_thread->n_frames] = *frame;
+		ret_thread->frames[ret_thread->n_frames++] =
+			code_object__frame(code, &reading->python->layout, frame->instr);
 	}
 	return 0;
 }
@@ -146,10 +149,40 @@ int thread_stacks__read(const struct target *target, struct memory_reader *reade
 	return err;
 }
 
+static int read_locals(struct thread_stack *thread, struct locals_reader *reader)
+{
+	int err = 0;
+
+	thread->locals = calloc(thread->n_frames + 1, sizeof(*thread->locals));
+	if (!thread->locals)
+		return -ENOMEM;
+	for (size_t i = 0; i < thread->n_frames && !err; i++)
+		err = frame_locals__read(reader, &thread->places[i], &thread->locals[i]);
+	return err;
+}
+
+int thread_stacks__read_locals(struct thread_stacks *stacks, struct locals_reader *reader)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < stacks->n_threads && !err; i++)
+		err = read_locals(&stacks->threads[i], reader);
+	return err;
+}
+
+static void free_thread(struct thread_stack *thread)
+{
+	for (size_t i = 0; thread->locals && i < thread->n_frames; i++)
+		frame_locals__free(&thread->locals[i]);
+	free(thread->locals);
+	free(thread->places);
+	free(thread->frames);
+}
+
 void thread_stacks__free(struct thread_stacks *stacks)
 {
 	for (size_t i = 0; i < stacks->n_threads; i++)
-		free(stacks->threads[i].frames);
+		free_thread(&stacks->threads[i]);
 	free(stacks->threads);
 	async_tasks__free(&stacks->tasks);
 	code_cache__free(&stacks->codes);

@@ -12,9 +12,11 @@
 #include "async_tasks.h"
 #include "code_cache.h"
 #include "error.h"
+#include "frame_locals.h"
 #include "memory_reader.h"
 #include "profile.h"
 #include "python.h"
+#include "stack_image.h"
 #include "target.h"
 #include "trace.h"
 
@@ -29,6 +31,8 @@ struct thread_stack {
 	bool is_torn;                 /* it was too fast, and no frame is known */
 	bool truncated;               /* there are more frames */
 	struct profile_frame *frames; /* innermost first */
+	struct stack_frame *places;   /* of each frame, in the target */
+	struct frame_locals *locals;  /* of each frame; NULL: not asked for */
 	size_t n_frames;
 };
 
@@ -46,6 +50,11 @@ struct thread_stacks {
 /* The target runs on meanwhile. 0, or a negative errno with the sentence that says so. */
 int thread_stacks__read(const struct target *target, struct memory_reader *reader,
 			const struct python *python, struct thread_stacks *ret_stacks, struct error *error);
+
+/* The local variables of all frames, as they are now: a frame may have ended meanwhile. 0, -ESRCH, -ENOMEM.
+ */
+int thread_stacks__read_locals(struct thread_stacks *stacks, struct locals_reader *reader);
+
 void thread_stacks__free(struct thread_stacks *stacks);
 
 #endif /* LINGER_THREAD_STACKS_H */

@@ -74,3 +74,48 @@ void utf8__repair(char *text)
 		text += n ? n : 1;
 	}
 }
+
+/* The next character, and where the one after it begins. */
+static uint32_t next_character(const char **text)
+{
+	const unsigned char *bytes = (const unsigned char *)*text;
+	size_t n = character_bytes(bytes);
+	uint32_t c = n ? bytes[0] & (n == 1 ? 0x7f : 0x7f >> n) : '?';
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (bytes[i] & 0x3f);
+	*text += n ? n : 1;
+	return c;
+}
+
+static uint8_t narrowest_kind(const char *text)
+{
+	uint32_t widest = 0;
+
+	while (*text) {
+		uint32_t c = next_character(&text);
+
+		widest = c > widest ? c : widest;
+	}
+	if (widest < 0x100)
+		return 1;
+	return widest < 0x10000 ? 2 : 4;
+}
+
+void *utf8__to_python(const char *text, size_t *ret_n, uint8_t *ret_kind)
+{
+	uint8_t kind = narrowest_kind(text);
+	char *characters = malloc(strlen(text) * kind + 1);
+	size_t n;
+
+	if (!characters)
+		return NULL;
+	for (n = 0; *text; n++) {
+		uint32_t c = next_character(&text);
+
+		memcpy(characters + n * kind, &c, kind);
+	}
+	*ret_n = n;
+	*ret_kind = kind;
+	return characters;
+}

@@ -9,6 +9,10 @@
  * beyond Unicode become U+FFFD. A new string, NULL when memory is short. */
 char *utf8__from_python(const void *characters, size_t n, uint8_t kind);
 
+/* The other way round: the characters of a str with this text, of the narrowest kind, *ret_n of them. What is
+ * no UTF-8 becomes a question mark. A new array, NULL when memory is short. */
+void *utf8__to_python(const char *text, size_t *ret_n, uint8_t *ret_kind);
+
 /* Replaces every byte that is not part of a UTF-8 character by a question mark. */
 void utf8__repair(char *text);
 

@@ -176,14 +176,20 @@ class Service(Child):
         self.measure(0.5)
 
     def load(self, seconds: float) -> Load:
+        return self.ask("-t", str(max(1, round(seconds))), "-n", "1000000")
+
+    def serve(self, requests: int) -> Load:
+        """So many requests, however long they take: the heap is then as large, and was collected as often."""
+        return self.ask("-n", str(requests))
+
+    def ask(self, *limits: str) -> Load:
         with scratch() as folder:
             percentiles = pathlib.Path(folder, "percentiles.csv")  # the table on stdout is in whole milliseconds
-            limits = ["-t", str(max(1, round(seconds))), "-n", "1000000"]
             argv = ["ab", "-q", "-c", "10", *limits, "-e", str(percentiles), self.url]
             try:
-                done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+                done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
             except subprocess.TimeoutExpired:
-                raise Failed("the service did not answer for 60 s") from None
+                raise Failed("the service did not answer for two minutes") from None
             rate = re.search(r"^Requests per second: +([\d.]+)", done.stdout, re.MULTILINE)
             longest = re.search(r"^ +100% +(\d+)", done.stdout, re.MULTILINE)
             if not rate or not longest:

@@ -57,3 +57,13 @@ def test_same_as_the_collector(target, options):
              if name not in UNCOLLECTED}
     assert {name: found for name, found in wrong.items() if found} == {}
     assert losses == (0, 0)
+
+
+@pytest.mark.needs_ctypes
+def test_ruined_objects(target):
+    """Nothing is guessed: what makes no sense is counted, and other objects are read as ever."""
+    target.ask("scribble")
+    references, _, (unreadable, implausible) = find(target)
+    assert unreadable + implausible >= 11, (unreadable, implausible)
+    for name in ("dict int", "list subclass", "deque bounded", "instance of 40", "set thinned"):
+        assert not differences(target.objects[name], references[target.objects[name]["id"]]), name

@@ -257,7 +257,7 @@ def test_root_that_lacks_a_capability(interpreter):
 
 @pytest.mark.interpreters("system")
 def test_a_file(interpreter, tmp_path):
-    path = tmp_path / "stacks.json"
+    path = tmp_path / "stacks"
     with Target(interpreter, "parked.py") as target:
         assert run_linger("stacks", "-p", target.pid, "--json", "-o", path).returncode == 0
         assert len(json.loads(path.read_text())["threads"]) > 20

@@ -189,6 +189,7 @@ static void show_debug_positions(void)
 	SHOW_POSITION("INTERPRETERS", runtime_state.interpreters_head);
 	SHOW_POSITION("INTERP_NEXT", interpreter_state.next);
 	SHOW_POSITION("INTERP_THREADS", interpreter_state.threads_head);
+	SHOW_POSITION("INTERP_MODULES", interpreter_state.imports_modules);
 	SHOW_POSITION("INTERP_GIL_LOCKED", interpreter_state.gil_runtime_state_locked);
 	SHOW_POSITION("INTERP_GIL_HOLDER", interpreter_state.gil_runtime_state_holder);
 	SHOW_POSITION("TSTATE_NEXT", thread_state.next);
@@ -209,6 +210,11 @@ static void show_thread_lists(void)
 	SHOW("interp_threads", offsetof(PyInterpreterState, threads.head));
 #else
 	SHOW("interp_threads", offsetof(PyInterpreterState, tstate_head));
+#endif
+#if PY_VERSION_HEX >= 0x030c0000
+	SHOW("interp_modules", offsetof(PyInterpreterState, imports.modules));
+#else
+	SHOW("interp_modules", offsetof(PyInterpreterState, modules));
 #endif
 #if PY_VERSION_HEX >= 0x030c0000
 	SHOW("interp_gil_locked", offsetof(PyInterpreterState, _gil.locked));
@@ -292,9 +298,11 @@ static void show_containers(void)
 	SHOW("float_value", offsetof(PyFloatObject, ob_fval));
 #if PY_VERSION_HEX >= 0x030c0000
 	SHOW("long_size", offsetof(PyLongObject, long_value.lv_tag));
+	SHOW("long_tag_bits", 3);
 	SHOW("long_digits", offsetof(PyLongObject, long_value.ob_digit));
 #else
 	SHOW("long_size", offsetof(PyVarObject, ob_size));
+	SHOW("long_tag_bits", 0);
 	SHOW("long_digits", offsetof(PyLongObject, ob_digit));
 #endif
 }

@@ -144,6 +144,7 @@ def check_threads(layout):
     assert thread_state() in states
     if layout["native_thread_id"] != NO_FIELD:
         assert {read(state + layout["native_thread_id"]) for state in states} == set(ids.values())
+    assert read(interpreter + layout["interp_modules"]) == id(sys.modules)
     if layout["interp_gil_locked"] != NO_FIELD:
         assert read(interpreter + layout["interp_gil_locked"], ctypes.c_int32) == 1
         assert read(interpreter + layout["interp_gil_holder"]) == thread_state()

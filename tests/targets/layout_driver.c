@@ -43,6 +43,7 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(runtime, interpreters);
 	SHOW(runtime, interp_next);
 	SHOW(runtime, interp_threads);
+	SHOW(runtime, interp_modules);
 	SHOW(runtime, interp_gil_locked);
 	SHOW(runtime, interp_gil_holder);
 	SHOW(runtime, tstate_next);

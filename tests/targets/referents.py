@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Objects of every kind, and what the collector says that they refer to.
 
-Commands: `list`, a JSON object: name -> {"id", "referents", "may" (ids that may be found besides), "size"};
-`quit`.
+Commands: `list`, a JSON object: name -> {"id", "referents", "may" (ids that may be found besides)};
+`scribble`, which ruins some of them, so that only `quit` may follow.
 """
 import array
 import collections
@@ -11,6 +11,7 @@ import functools
 import gc
 import itertools
 import json
+import os
 import sys
 import types
 import weakref
@@ -251,7 +252,18 @@ def untraced(kept):
 
 def describe(kept):
     return {"id": id(kept), "referents": [id(referent) for referent in gc.get_referents(kept)],
-            "may": [id(one) for one in untraced(kept)], "size": sys.getsizeof(kept)}
+            "may": [id(one) for one in untraced(kept)]}
+
+
+def scribble(kept):
+    """Sizes, addresses and a type that make no sense; offsets as in Include/."""
+    import ctypes
+    for name, offset, word in (("list", 16, 1 << 40), ("list of 5000", 24, 0x1000), ("tuple", 16, 1 << 60),
+                               ("tuple of 1000", 16, 1 << 31), ("dict str", 32, 0x123456789000),
+                               ("dict of 300", 32, id(kept)), ("set", 32, 5), ("set of 1000", 40, 8),
+                               ("deque", 24, id(kept)), ("deque rotated", 16, 1 << 31), ("instance", 8, id(kept)),
+                               ("frozenset", 8, 0xdead0000), ("method", 16, (1 << 64) - 1)):
+        ctypes.c_uint64.from_address(id(kept[name]) + offset).value = word
 
 
 def main():
@@ -260,8 +272,12 @@ def main():
     for line in sys.stdin:
         if line.strip() == "list":
             print(json.dumps({name: describe(one) for name, one in kept.items()}), flush=True)
+        elif line.strip() == "scribble":
+            scribble(kept)
+            print("ok", flush=True)
         else:
             break
+    os._exit(0)
 
 
 main()

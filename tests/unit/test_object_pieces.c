@@ -438,6 +438,7 @@ static void test_deque(void **state)
 	put(OBJECT + 16, 3);
 	put(OBJECT + 24, OTHER - 256);
 	put(OBJECT + 40, 62);
+	put(OBJECT + 48, 0);
 	put(OTHER - 256 + 8 + 62 * 8, item(1));
 	put(OTHER - 256 + 8 + 63 * 8, item(2));
 	put(OTHER - 256 + 8 + 64 * 8, THIRD - 256);
@@ -448,10 +449,29 @@ static void test_deque(void **state)
 	assert_referent(2, item(3), REFERENT_ITEM, 2);
 	assert_int_equal(found.n_buffers, 2);
 	assert_buffer(1, THIRD - 256, 528);
+	put(OBJECT + 16, 4); /* which the place of the last contradicts */
+	walk(9, &shape);
+	assert_distrusted();
+	put(OBJECT + 16, 3);
 	put(OTHER - 256 + 8 + 64 * 8, 0);
 	walk(9, &shape);
 	assert_int_equal(found.n, 2);
 	assert_int_equal(found.n_implausible, 1);
+}
+
+/* Blocks that lead to each other. */
+static void test_circular_deque(void **state)
+{
+	const struct object_shape shape = shape_of(OBJECT_DEQUE, 80);
+
+	put(OBJECT + 16, 640);
+	put(OBJECT + 24, OTHER - 256);
+	put(OBJECT + 48, 63);
+	put(OTHER - 256 + 8 + 64 * 8, THIRD - 256);
+	put(THIRD - 256 + 8 + 64 * 8, OTHER - 256);
+	walk(9, &shape);
+	assert_int_equal(found.n_implausible, 1);
+	assert_in_range(found.n_buffers, 2, 6);
 }
 
 static void test_words(void **state)
@@ -559,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tuple, set_up),
 		cmocka_unit_test_setup(test_set, set_up),
 		cmocka_unit_test_setup(test_deque, set_up),
+		cmocka_unit_test_setup(test_circular_deque, set_up),
 		cmocka_unit_test_setup(test_words, set_up),
 		cmocka_unit_test_setup(test_frame_310, set_up),
 		cmocka_unit_test_setup(test_generator_314, set_up),

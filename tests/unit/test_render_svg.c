@@ -66,6 +66,23 @@ static void test_frames_of_two_domains(void **state)
 	free(text);
 }
 
+static void test_estimates_are_called_so(void **state)
+{
+	const struct profile_frame frame = {"main", "/a.py", 1};
+	const struct profile_estimate estimate = {.age = PROFILE_UNDER_1MIN, .survivors = 5, .windows = 2};
+	struct profile *profile = profile__new();
+	char *text;
+
+	assert_int_equal(profile__add_estimate(profile, LINGER_DOMAIN_OBJECT, NULL, &frame, 1,
+					       VALUES(1000, 4, 0, 0), &estimate),
+			 0);
+	ADD(profile, MAPPING, VALUES(4096, 1, 8192, 2), {"main", "/a.py", 1});
+	text = svg(profile, PROFILE_INUSE_SPACE);
+	assert_contains(text, ">object: estimated 1000 B (1,000 bytes) in 4 blocks<");
+	assert_contains(text, ">mapping: 4.0 KiB (4,096 bytes) in 1 block<");
+	free(text);
+}
+
 static void test_blocks_set_the_width_and_bytes_stay(void **state)
 {
 	struct profile *profile = profile__new();
@@ -192,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames_of_two_domains),
+		cmocka_unit_test(test_estimates_are_called_so),
 		cmocka_unit_test(test_blocks_set_the_width_and_bytes_stay),
 		cmocka_unit_test(test_a_recursive_frame_is_not_merged),
 		cmocka_unit_test(test_narrow_frames_count_in_their_callers),

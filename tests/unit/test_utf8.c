@@ -107,6 +107,32 @@ static void test_repair(void **state)
 	check_repair("\xf4\x90\x80\x80\xff", "?????"); /* beyond Unicode */
 }
 
+static void check_back(const char *text, const void *expected, size_t expected_n, uint8_t expected_kind)
+{
+	uint8_t kind;
+	size_t n;
+	void *characters = utf8__to_python(text, &n, &kind);
+
+	assert_non_null(characters);
+	assert_int_equal(n, expected_n);
+	assert_int_equal(kind, expected_kind);
+	assert_memory_equal(characters, expected, n * kind);
+	free(characters);
+}
+
+static void test_to_python(void **state)
+{
+	const uint16_t two[] = {'f', 0xe9, 0x4e2d};
+	const uint32_t four[] = {0xe9, 0x1f40d};
+
+	check_back("", "", 0, 1);
+	check_back("main", "main", 4, 1);
+	check_back("f\xc3\xa9", "f\xe9", 2, 1);
+	check_back("f\xc3\xa9\xe4\xb8\xad", two, 3, 2);
+	check_back("\xc3\xa9\xf0\x9f\x90\x8d", four, 2, 4);
+	check_back("a\xff\xe4\xb8", "a???", 4, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_every_character),
 		cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_to_python),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_LOOK_H
+#define LINGER_LOOK_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "memory_reader.h"
+#include "python.h"
+#include "target.h"
+
+/* What the commands share that look into a process without probing it: their options and what has to be open.
+ */
+struct look_options {
+	pid_t pid; /* 0: not said */
+	bool json;
+	const char *path; /* NULL: standard output */
+	bool force;
+};
+
+/* The options, as a child of the command's own parser, which hands over a struct look_options in
+ * ARGP_KEY_INIT: state->child_inputs[0]. */
+extern const struct argp look_argp;
+
+/* Ends linger unless a process was named. */
+void look_options__want_pid(const struct look_options *options, struct argp_state *state);
+
+/* To be called before anything that takes long: whether the file can be written. */
+int look_options__check_path(const struct look_options *options, struct error *error);
+
+struct look {
+	struct target *target;
+	struct memory_reader *reader;
+	struct python python;
+};
+
+/* 0, or a negative errno with the sentence that says why the process cannot be looked into; -EPERM, -EACCES,
+ * -EOPNOTSUPP and -ENOEXEC: it never will. To be closed in any case. */
+int look__open(pid_t pid, struct look *ret_look, struct error *error);
+void look__close(struct look *look);
+
+#endif /* LINGER_LOOK_H */
