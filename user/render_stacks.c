@@ -58,7 +58,6 @@ static void put_locals(const struct frame_locals *locals, FILE *out)
 		put_local(&locals->locals[i], out);
 }
 
-/* locals: of each frame; NULL: not asked for. */
 static void put_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n,
 		       bool truncated, FILE *out)
 {
@@ -181,17 +180,21 @@ static json_t *make_locals(const struct frame_locals *locals)
 	return list;
 }
 
+static json_t *make_frame(const struct profile_frame *frame, const struct frame_locals *locals)
+{
+	json_t *made = stats_json__frame(frame);
+
+	if (locals)
+		json_object_set_new(made, "locals", make_locals(locals));
+	return made;
+}
+
 static json_t *make_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++) {
-		json_t *frame = stats_json__frame(&frames[i]);
-
-		if (locals)
-			json_object_set_new(frame, "locals", make_locals(&locals[i]));
-		json_array_append_new(list, frame);
-	}
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, make_frame(&frames[i], locals ? &locals[i] : NULL));
 	return list;
 }
 

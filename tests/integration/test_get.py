@@ -80,3 +80,12 @@ def test_text(target):
     lines = [line.split(None, 1) for line in run.stdout.splitlines()]
     assert [word for word, _ in lines] == ["name", "type", "length", "size", "address", "preview"]
     assert dict(lines)["length"] == "1,003" and dict(lines)["preview"] == "dict of 1003"
+
+
+@pytest.mark.parametrize("command", [("get", "__main__.cache"), ("stacks", "--locals")])
+def test_older_versions(interpreter, command):
+    if interpreter.version >= (3, 8):
+        pytest.skip("objects are known from CPython 3.8 on")
+    with Target(interpreter, "get.py") as target:
+        run = run_linger(command[0], "-p", target.pid, *command[1:])
+        assert run.returncode == 2 and "Python 3.7" in run.stderr, run.stderr
