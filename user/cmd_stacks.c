@@ -34,16 +34,16 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Shows every thread's Python stack, innermost frame first, from outside: the process is not stopped, "
-	"and nothing is written to it. Each stack is as it was at one moment; that of a thread which is too "
-	"fast "
-	"to be read from outside is taken while a timer of the kernel's interrupts it, for some "
-	"microseconds.\v"
+	"Shows every thread's Python stack, innermost frame first, and the tasks of asyncio with what they "
+	"wait for, from outside: the process is not stopped, and nothing is written to it. Each stack is as "
+	"it was at one moment; that of a thread which is too fast to be read from outside is taken while a "
+	"timer of the kernel's interrupts it, for some microseconds.\v"
 	"Examples:\n"
 	"  sudo linger stacks -p 1234\n"
 	"  sudo linger stacks -p 1234 --locals\n"
 	"  sudo linger stacks -p 1234 --json -o stacks.json\n"
-	"  sudo linger stacks -p 1234 --json | jq '.threads[] | select(.holds_gil)'\n\n"
+	"  sudo linger stacks -p 1234 --json | jq '.threads[] | select(.holds_gil)'\n"
+	"  sudo linger stacks -p 1234 --json | jq '.tasks[] | select(.state == \"waiting\")'\n\n"
 	"Exit status: 0 when the stacks were written, 1 on failure, 2 when this process cannot be read or "
 	"the "
 	"usage was wrong.";
