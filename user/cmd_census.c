@@ -154,26 +154,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* --- the target -------------------------------------------------------------------------------------- */
 
-static int check_allocator(struct subject *subject, struct error *error)
-{
-	enum python_allocator allocator = python__allocator(&subject->look.python, subject->look.reader);
-
-	subject->about.is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
-	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
-		return 0;
-	error__set(error, -EOPNOTSUPP, "failed to count process %d: it has no pymalloc in use",
-		   subject->about.pid);
-	error__hint(error, "it was started with PYTHONMALLOC=malloc or the like");
-	return -EOPNOTSUPP;
-}
-
 static int open_subject(struct subject *subject, pid_t pid, struct error *error)
 {
 	int err = look__open(pid, &subject->look, error);
 
 	subject->about.pid = pid;
 	subject->about.python_version = subject->look.python.version;
-	return err ? err : check_allocator(subject, error);
+	return err ? err : look__check_pools(&subject->look, &subject->about.is_hooked, error);
 }
 
 static double clock_s(clockid_t clock)

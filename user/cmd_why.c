@@ -164,17 +164,6 @@ static void say_progress(uint32_t step, size_t n_sought)
 		    n_sought == 1 ? "" : "s");
 }
 
-static int check_allocator(const struct look *look, pid_t pid, struct error *error)
-{
-	enum python_allocator allocator = python__allocator(&look->python, look->reader);
-
-	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
-		return 0;
-	error__set(error, -EOPNOTSUPP, "failed to search process %d: it has no pymalloc in use", pid);
-	error__hint(error, "it was started with PYTHONMALLOC=malloc or the like");
-	return -EOPNOTSUPP;
-}
-
 static int find_holders(const struct arguments *args, struct look *look, struct holders *ret_holders,
 			struct error *error)
 {
@@ -186,9 +175,10 @@ static int find_holders(const struct arguments *args, struct look *look, struct 
 		.progress = say_progress,
 	};
 	int err = look__open(args->pid, look, error);
+	bool is_hooked;
 
 	if (!err)
-		err = check_allocator(look, args->pid, error);
+		err = look__check_pools(look, &is_hooked, error);
 	return err ? err
 		   : holders__find(look->target, look->reader, &look->python, &query, ret_holders, error);
 }

@@ -16,6 +16,7 @@
 
 #include "heap_census.h"
 #include "stack_reader.h"
+#include "tasks.h"
 #include "thread_states.h"
 #include "type_shapes.h"
 
@@ -113,20 +114,39 @@ static int compare_locals(const void *a, const void *b)
 	return (x->to > y->to) - (x->to < y->to);
 }
 
+/* Of a thread that was too fast nothing is known. */
+static int add_thread(struct holder_search *search, struct stack_reader *reader,
+		      const struct thread_state *state, const struct task *task)
+{
+	struct python_stack stack;
+	int err = stack_reader__read(reader, state->address, task ? task->id : 0, &stack);
+
+	return err == -EAGAIN ? 0 : err ? err : add_stack(search, &stack);
+}
+
+static int add_threads(struct holder_search *search, struct stack_reader *reader,
+		       const struct thread_state *states, size_t n)
+{
+	struct task *tasks;
+	size_t n_tasks;
+	int err = tasks__list(search->subject.target, &tasks, &n_tasks);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_thread(search, reader, &states[i],
+				 tasks__find(tasks, n_tasks, states[i].native_id));
+	free(tasks);
+	return err;
+}
+
 static int read_stacks(struct holder_search *search, const struct thread_state *states, size_t n)
 {
 	const struct holder_subject *subject = &search->subject;
 	struct stack_reader *reader = stack_reader__new(subject->reader, subject->python);
 	const struct referent_visitor visitor = {.context = search, .reference = add_local};
-	int err = reader ? 0 : -ENOMEM;
+	int err = reader ? add_threads(search, reader, states, n) : -ENOMEM;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		struct python_stack stack;
-
-		err = stack_reader__read(reader, states[i].address, &stack);
-		if (!err || err == -EAGAIN) /* the outer frames are there */
-			err = add_stack(search, &stack);
-	}
 	if (!err)
 		err = referents__visit_frames(subject->referents, search->frames, search->n_frames, &visitor,
 					      &search->losses.referents);

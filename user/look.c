@@ -97,6 +97,19 @@ int look__open(pid_t pid, struct look *ret_look, struct error *error)
 	return err;
 }
 
+int look__check_pools(const struct look *look, bool *ret_is_hooked, struct error *error)
+{
+	enum python_allocator allocator = python__allocator(&look->python, look->reader);
+
+	*ret_is_hooked = allocator == PYTHON_PYMALLOC_HOOKED;
+	if (allocator != PYTHON_MALLOC && allocator != PYTHON_MALLOC_HOOKED)
+		return 0;
+	error__set(error, -EOPNOTSUPP, "failed to read the heap of process %d: it has no pymalloc in use",
+		   target__pid(look->target));
+	error__hint(error, "it was started with PYTHONMALLOC=malloc or the like");
+	return -EOPNOTSUPP;
+}
+
 void look__close(struct look *look)
 {
 	python__free(&look->python);

@@ -41,4 +41,8 @@ struct look {
 int look__open(pid_t pid, struct look *ret_look, struct error *error);
 void look__close(struct look *look);
 
+/* Whether there are pools to read. 0, or -EOPNOTSUPP with the sentence that says why not; hooked pymalloc may
+ * put words of its own into the blocks. */
+int look__check_pools(const struct look *look, bool *ret_is_hooked, struct error *error);
+
 #endif /* LINGER_LOOK_H */

@@ -63,9 +63,9 @@ struct profile_type {
  */
 struct profile_estimate {
 	enum profile_age age;
-	uint64_t survivors; /* sampled blocks found alive */
-	uint64_t windows;   /* in which these were allocated; survivors of one say little about when */
-	uint64_t newest_ms; /* age of the youngest when the profile was made; UINT64_MAX: none */
+	uint64_t survivors;        /* sampled blocks found alive */
+	uint64_t windows;          /* in which these were allocated; survivors of one say little about when */
+	uint64_t newest_ms;        /* age of the youngest when the profile was made; UINT64_MAX: none */
 	double below_sq, above_sq; /* squares of the distances in bytes from inuse_space to its 95 % bounds */
 	struct profile_band bands[PROFILE_AGES]; /* filled in by the profile, also where ages are merged */
 	/* The types that most survivors are of; 0 survivors end them. Others are of rarer types, or no
