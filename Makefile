@@ -4,6 +4,7 @@
 #   make setup      install the packages that building and testing need (Debian 12 and 13, root)
 #   make test       setup, build, every test (root: the integration tests trace real interpreters)
 #   make unit       unit tests only (no root)
+#   make fuzz       what reads hostile bytes, with libFuzzer: FUZZ_SECONDS=60 for all together (no root)
 #   make demo       setup, build, record a small leaking FastAPI service
 #   make bench      ratios measured side by side on this machine
 #   make truth      sampled mode against programs that know what they leak; about two hours, or what
@@ -36,14 +37,17 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-# The tracing units are linked into one object; the memory reader is an object of its own, loaded first.
+# The tracing units are linked into one object; the memory reader and the stack sampler are objects of their own.
 # libbpf's linker wants the unit that defines the maps first.
-BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c bpf/reader.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
+SINGLE_BPF := reader stack_sampler
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c $(SINGLE_BPF:%=bpf/%.bpf.c),$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 USER_SRC := $(sort $(wildcard user/*.c))
 USER_OBJ := $(USER_SRC:user/%.c=$(BUILD)/user/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/referents_driver $(BUILD)/tests/stacks_driver
 SURVIVAL_BIN := $(BUILD)/tests/survival
@@ -56,7 +60,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit integration demo bench truth survival install clean
+.PHONY: all check-packages setup test unit fuzz integration demo bench truth survival install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -91,10 +95,10 @@ $(BUILD)/trace.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(BUILD)/reader.bpf.o: $(BUILD)/bpf/reader.bpf.o
+$(SINGLE_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: $(BUILD)/bpf/%.bpf.o
 	$(Q)cp $< $@
 
-SKELETONS := $(BUILD)/trace.skel.h $(BUILD)/reader.skel.h
+SKELETONS := $(BUILD)/trace.skel.h $(SINGLE_BPF:%=$(BUILD)/%.skel.h)
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
@@ -151,6 +155,28 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/unit/liblinger.a $(LDLIBS) -lcmocka
 
+# The fuzzers run the shipped sources under the same sanitizers, compiled by clang, which brings libFuzzer.
+FUZZ_CFLAGS := $(ALL_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -Wno-unknown-attributes -Itests/fuzz
+FUZZ_COMMON := $(BUILD)/fuzz/fuzz.o $(BUILD)/fuzz/fake_target.o
+
+$(BUILD)/fuzz/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/fuzz/user/%,$(filter-out $(BUILD)/user/main.o,$(USER_OBJ))) $(PROTO_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(BUILD)/fuzz/liblinger.a
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
 # --- helpers of tests and benchmarks ------------------------------------------------------------------------
 
 $(BUILD)/count_only.bpf.o: tests/bench/count_only.bpf.c $(BUILD)/vmlinux.h
@@ -194,8 +220,11 @@ $(BUILD)/tests/%.so: tests/targets/%.cpp
 unit: $(UNIT_BIN)
 	@tests/run.sh --unit
 
+fuzz: $(FUZZ_BIN)
+	@tests/run.sh --fuzz
+
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
 	@tests/run.sh
 
 integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
@@ -224,4 +253,5 @@ install: $(BUILD)/linger
 clean:
 	rm -rf $(BUILD)
 
--include $(BPF_OBJ:.o=.d) $(BUILD)/bpf/reader.bpf.d $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d)
+-include $(BPF_OBJ:.o=.d) $(SINGLE_BPF:%=$(BUILD)/bpf/%.bpf.d) $(USER_OBJ:.o=.d) $(wildcard $(BUILD)/unit/user/*.d) $(UNIT_BIN:=.d) \
+	$(wildcard $(BUILD)/fuzz/*.d $(BUILD)/fuzz/user/*.d)

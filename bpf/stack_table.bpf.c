@@ -16,6 +16,7 @@
 #include "stack_table.bpf.h"
 
 #include "code_table.bpf.h"
+#include "frame.bpf.h"
 #include "thread_path.h"
 
 #define FRAMES_PER_CALL 4
@@ -96,18 +97,6 @@ static __always_inline __u64 innermost_frame(__u64 p)
 	return p;
 }
 
-/*
- * A field in the words read of a frame. The difference is hidden from the compiler, which would otherwise
- * subtract the start from the pointer, and the verifier refuses that.
- */
-static __always_inline const char *frame_field(const char *words, __u32 offset)
-{
-	__u32 at = offset - linger_config.frame_start;
-
-	barrier_var(at);
-	return words + at;
-}
-
 static __always_inline void hash_frame(struct stack_key *key, const struct raw_frame *frame)
 {
 	__u64 a = key->hash[0], b = key->hash[1],
@@ -116,18 +105,6 @@ static __always_inline void hash_frame(struct stack_key *key, const struct raw_f
 	/* Each half takes in the other's upper bits, which the multiplications have mixed most. */
 	key->hash[0] = (a ^ frame->code ^ b >> 32) * 0x9e3779b97f4a7c15ULL;
 	key->hash[1] = (b ^ where ^ a >> 32) * 0xc2b2ae3d27d4eb4fULL;
-}
-
-/* The instruction's offset in bytes from the start of the code. */
-static __always_inline __s32 instr_offset(const char *words, __u64 code)
-{
-	const char *instr = frame_field(words, linger_config.py.frame_instr);
-
-	if (linger_config.py.instr_kind == PY_INSTR_POINTER)
-		return *(__u64 *)instr - (code + linger_config.py.code_instrs);
-	if (linger_config.py.instr_kind == PY_INSTR_UNIT_INDEX)
-		return *(__s32 *)instr * 2;
-	return *(__s32 *)instr;
 }
 
 struct cursor {
@@ -162,20 +139,20 @@ static __always_inline const char *read_frame(struct cursor *cursor)
 /* One frame. False ends the walk. */
 static __always_inline bool walk_frame(struct cursor *cursor)
 {
-	const __u64 mask = ~(__u64)linger_config.py.code_tag_mask;
+	const_layout *py = &linger_config.py;
+	__u32 start = linger_config.frame_start;
 	struct walk *walk = cursor->walk;
 	struct raw_frame *to = &walk->frames[walk->n_frames & (LINGER_MAX_FRAMES - 1)];
 	const char *words = cursor->frame ? read_frame(cursor) : NULL;
 
 	if (!words)
 		return false;
-	cursor->frame = *(__u64 *)frame_field(words, linger_config.py.frame_previous) & mask;
-	if (linger_config.py.frame_owner != PY_NO_FIELD &&
-	    *(__u8 *)frame_field(words, linger_config.py.frame_owner) >= linger_config.py.owner_c_stack)
+	cursor->frame = frame__previous(words, start, py);
+	if (frame__marks_c_call(words, start, py))
 		return true;
-	to->code = *(__u64 *)frame_field(words, linger_config.py.frame_code) & mask;
+	to->code = frame__code(words, start, py);
 	to->generation = walk->codes_ended ? code_generation__of(to->code) : 0;
-	to->instr = instr_offset(words, to->code);
+	to->instr = frame__instr(words, start, py, to->code);
 	hash_frame(&cursor->key, to);
 	walk->n_frames++;
 	return true;

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs every test that is built: run.sh [--unit | --integration] [PYTEST OPTION...]
-# Last line: `N passed, N failed, N skipped`, unit and integration tests together. Fails if a test fails.
+# Runs every test that is built: run.sh [--unit | --fuzz | --integration] [PYTEST OPTION...]
+# Last line: `N passed, N failed, N skipped`, all tests together; a fuzzer is one. Fails if a test fails.
+# FUZZ_SECONDS: how long the fuzzers run, all together (default 60).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -46,6 +47,31 @@ run_unit() {
 	done
 }
 
+# What an earlier run has found out is where this one begins.
+run_fuzzer() {
+	local name=$(basename "$1") inputs=build/fuzz/inputs/$(basename "$1")
+	mkdir -p "$inputs"
+	if "$1" -max_total_time="$2" -timeout=10 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
+		"$inputs" > "$log" 2>&1; then
+		passed=$((passed + 1))
+		echo "fuzz: $name: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, passed"
+	else
+		tail -n 60 "$log"
+		failed=$((failed + 1)) status=1
+		echo "fuzz: $name: failed"
+	fi
+}
+
+run_fuzz() {
+	local program programs=()
+	for program in build/fuzz/fuzz_*; do
+		[ -f "$program" ] && [ -x "$program" ] && programs+=("$program")
+	done
+	for program in "${programs[@]}"; do
+		run_fuzzer "$program" $((${FUZZ_SECONDS:-60} / ${#programs[@]}))
+	done
+}
+
 run_integration() {
 	local summary result
 	tests/setup/roots.sh || echo "linger: the interpreters of other Debian releases are skipped"
@@ -63,15 +89,16 @@ run_integration() {
 	fi
 }
 
-what=both
+what=all
 case "${1:-}" in
---unit | --integration)
+--unit | --fuzz | --integration)
 	what=${1#--}
 	shift
 	;;
 esac
-[ "$what" = integration ] || run_unit
-[ "$what" = unit ] || run_integration "$@"
+case $what in all | unit) run_unit ;; esac
+case $what in all | fuzz) run_fuzz ;; esac
+case $what in all | integration) run_integration "$@" ;; esac
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -35,9 +35,10 @@ static const struct argp_option options[] = {
 
 static const char documentation[] =
 	"Shows every thread's Python stack, innermost frame first, from outside: the process is not stopped, "
-	"and nothing is attached to it. Each stack is as it was at some moment; a thread that was too fast "
-	"to "
-	"be read is marked [torn], with the outer frames in which it did not move.\v"
+	"and nothing is written to it. Each stack is as it was at one moment; that of a thread which is too "
+	"fast "
+	"to be read from outside is taken while a timer of the kernel's interrupts it, for some "
+	"microseconds.\v"
 	"Examples:\n"
 	"  sudo linger stacks -p 1234\n"
 	"  sudo linger stacks -p 1234 --locals\n"

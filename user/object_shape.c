@@ -103,7 +103,8 @@ static int make_words(struct object_shape *shape, const struct type_parts *parts
 	const struct known_type *known = type_parts__known(parts, layout);
 	int64_t weaklist = (int64_t)word_at(parts, layout->type_weaklist_offset);
 
-	shape->words = malloc(shape->basic_bytes / sizeof(uint64_t));
+	/* One more than a hostile type may have: the number of items. */
+	shape->words = calloc(shape->basic_bytes / sizeof(uint64_t) + 1, 1);
 	if (!shape->words)
 		return -ENOMEM;
 	if (known)

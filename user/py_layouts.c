@@ -239,7 +239,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 176,
 			.native_thread_id = PY_NO_FIELD,
-			.data_stack = PY_NO_FIELD,
 		},
 	/* 3.8.18 */
 	[8 - FIRST_MINOR] =
@@ -253,7 +252,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 176,
 			.native_thread_id = PY_NO_FIELD,
-			.data_stack = PY_NO_FIELD,
 		},
 	/* 3.9.18 */
 	[9 - FIRST_MINOR] =
@@ -267,7 +265,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 176,
 			.native_thread_id = PY_NO_FIELD,
-			.data_stack = PY_NO_FIELD,
 		},
 	/* 3.10.13 */
 	[10 - FIRST_MINOR] =
@@ -281,7 +278,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 176,
 			.native_thread_id = PY_NO_FIELD,
-			.data_stack = PY_NO_FIELD,
 		},
 	/* 3.11.7 */
 	[11 - FIRST_MINOR] =
@@ -295,7 +291,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 152,
 			.native_thread_id = 160,
-			.data_stack = 296,
 		},
 	/* 3.12.1 */
 	[12 - FIRST_MINOR] =
@@ -309,7 +304,6 @@ static const struct py_runtime_layout thread_lists[] = {
 			.tstate_next = 8,
 			.thread_id = 136,
 			.native_thread_id = 144,
-			.data_stack = 232,
 		},
 };
 
@@ -347,7 +341,6 @@ enum debug_field {
 	TSTATE_NEXT,
 	THREAD_ID,
 	NATIVE_THREAD_ID,
-	DATA_STACK,
 	DEBUG_FIELDS
 };
 
@@ -390,7 +383,6 @@ static const struct {
 	[TSTATE_NEXT] = {offsetof(struct py_runtime_layout, tstate_next), 8, 0},
 	[THREAD_ID] = {offsetof(struct py_runtime_layout, thread_id), 8, 0},
 	[NATIVE_THREAD_ID] = {offsetof(struct py_runtime_layout, native_thread_id), 8, 0},
-	[DATA_STACK] = {offsetof(struct py_runtime_layout, data_stack), 8, 0},
 };
 
 static const uint16_t debug_positions[][DEBUG_FIELDS] = {
@@ -410,8 +402,7 @@ static const uint16_t debug_positions[][DEBUG_FIELDS] = {
 			[INTERP_NEXT] = 64,        [INTERP_THREADS] = 72,
 			[INTERP_GIL_LOCKED] = 136, [INTERP_GIL_HOLDER] = 144,
 			[TSTATE_NEXT] = 168,       [THREAD_ID] = 192,
-			[NATIVE_THREAD_ID] = 200,  [DATA_STACK] = 208,
-			[INTERP_MODULES] = 88,
+			[NATIVE_THREAD_ID] = 200,  [INTERP_MODULES] = 88,
 		},
 	/* 3.14: positions in _Py_DebugOffsets (760 bytes) */
 	[14 - FIRST_DEBUG_MINOR] =
@@ -429,8 +420,7 @@ static const uint16_t debug_positions[][DEBUG_FIELDS] = {
 			[INTERP_NEXT] = 64,        [INTERP_THREADS] = 72,
 			[INTERP_GIL_LOCKED] = 144, [INTERP_GIL_HOLDER] = 152,
 			[TSTATE_NEXT] = 192,       [THREAD_ID] = 216,
-			[NATIVE_THREAD_ID] = 224,  [DATA_STACK] = 232,
-			[INTERP_MODULES] = 96,
+			[NATIVE_THREAD_ID] = 224,  [INTERP_MODULES] = 96,
 		},
 };
 

@@ -26,8 +26,6 @@ struct py_runtime_layout {
 	uint16_t tstate_next;       /* PyThreadState: the next one */
 	uint16_t thread_id;         /* PyThreadState: pthread_self() of its thread */
 	uint16_t native_thread_id;  /* PyThreadState: the kernel's id of its thread; PY_NO_FIELD up to 3.10 */
-	uint16_t data_stack; /* PyThreadState: the newest chunk of what its frames lie in; PY_NO_FIELD up
-				to 3.10 */
 	/* Memory: */
 	uint16_t pool_bytes;    /* pymalloc's pool size: 4096 up to 3.9, 16384 from 3.10 */
 	uint16_t alignment;     /* step of the size classes: 16 */

@@ -58,6 +58,21 @@ static void put_locals(const struct frame_locals *locals, FILE *out)
 		put_local(&locals->locals[i], out);
 }
 
+static void put_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n,
+		       bool truncated, FILE *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		fputs("  ", out);
+		render_frame(out, &frames[i], render_put_utf8);
+		putc('\n', out);
+		if (locals)
+			put_locals(&locals[i], out);
+	}
+	if (truncated)
+		put_pseudo_frame("[truncated]", out);
+	putc('\n', out);
+}
+
 static void put_thread(const struct thread_stack *thread, FILE *out)
 {
 	put_header(thread, out);
@@ -65,24 +80,78 @@ static void put_thread(const struct thread_stack *thread, FILE *out)
 		put_pseudo_frame("[torn]", out);
 	else if (!thread->n_frames)
 		put_pseudo_frame("[no Python frame]", out);
-	for (size_t i = 0; i < thread->n_frames; i++) {
-		fputs("  ", out);
-		render_frame(out, &thread->frames[i], render_put_utf8);
-		putc('\n', out);
-		if (thread->locals)
-			put_locals(&thread->locals[i], out);
+	put_frames(thread->frames, thread->locals, thread->n_frames, thread->truncated, out);
+}
+
+static const char *state_name(enum async_state state)
+{
+	static const char *const names[] = {
+		[ASYNC_READY] = "ready",
+		[ASYNC_WAITING] = "waiting",
+		[ASYNC_RUNNING] = "running",
+	};
+
+	return names[state];
+}
+
+static void put_name(const char *name, FILE *out)
+{
+	putc('"', out);
+	render_string(out, name ? name : "[unknown]", render_put_utf8);
+	putc('"', out);
+}
+
+static void put_future(const struct async_task *task, FILE *out)
+{
+	fputs(" for ", out);
+	render_string(out, task->future_type ? task->future_type : "[unknown]", render_put_utf8);
+	putc(' ', out);
+	if (task->future_name)
+		put_name(task->future_name, out);
+	else
+		fprintf(out, "at 0x%" PRIx64, task->future);
+}
+
+static void put_task(const struct async_task *task, FILE *out)
+{
+	if (task->is_torn) {
+		fprintf(out, "Task at 0x%" PRIx64 "\n", task->address);
+		put_pseudo_frame("[torn]", out);
+	} else {
+		fputs("Task ", out);
+		put_name(task->name, out);
+		fprintf(out, " (%s", state_name(task->state));
+		if (task->future)
+			put_future(task, out);
+		fputs(")\n", out);
 	}
-	if (thread->truncated)
-		put_pseudo_frame("[truncated]", out);
-	putc('\n', out);
+	put_frames(task->frames, NULL, task->n_frames, task->truncated, out);
+}
+
+static void put_task_note(const struct async_tasks *tasks, FILE *out)
+{
+	if (tasks->no_pools)
+		fputs("; its asyncio tasks are not known, it uses no pymalloc", out);
+	if (tasks->n)
+		fprintf(out, "; %zu asyncio %s, %zu torn", tasks->n, tasks->n == 1 ? "task" : "tasks",
+			tasks->n_torn);
+	if (tasks->n_left_out)
+		fprintf(out, "; %zu more tasks are left out", tasks->n_left_out);
+	if (tasks->n_unread_blocks)
+		fprintf(out, "; %" PRIu64 " blocks of the heap changed too fast to look for tasks in them",
+			tasks->n_unread_blocks);
 }
 
 int render_stacks_text(const struct thread_stacks *stacks, FILE *out)
 {
 	for (size_t i = 0; i < stacks->n_threads; i++)
 		put_thread(&stacks->threads[i], out);
-	fprintf(out, "note: process %d, Python %s: %zu %s, %zu torn\n", stacks->pid, stacks->python_version,
+	for (size_t i = 0; i < stacks->tasks.n; i++)
+		put_task(&stacks->tasks.tasks[i], out);
+	fprintf(out, "note: process %d, Python %s: %zu %s, %zu torn", stacks->pid, stacks->python_version,
 		stacks->n_threads, stacks->n_threads == 1 ? "stack" : "stacks", stacks->n_torn);
+	put_task_note(&stacks->tasks, out);
+	putc('\n', out);
 	return render_finish(out);
 }
 
@@ -111,22 +180,22 @@ static json_t *make_locals(const struct frame_locals *locals)
 	return list;
 }
 
-static json_t *make_frame(const struct thread_stack *thread, size_t i)
+static json_t *make_frame(const struct profile_frame *frame, const struct frame_locals *locals)
 {
-	json_t *frame = stats_json__frame(&thread->frames[i]);
+	json_t *made = stats_json__frame(frame);
 
-	if (thread->locals)
-		json_object_set_new(frame, "locals", make_locals(&thread->locals[i]));
-	return frame;
+	if (locals)
+		json_object_set_new(made, "locals", make_locals(locals));
+	return made;
 }
 
-static json_t *make_frames(const struct thread_stack *thread)
+static json_t *make_frames(const struct profile_frame *frames, const struct frame_locals *locals, size_t n)
 {
-	json_t *frames = json_array();
+	json_t *list = json_array();
 
-	for (size_t i = 0; i < thread->n_frames; i++)
-		json_array_append_new(frames, make_frame(thread, i));
-	return frames;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, make_frame(&frames[i], locals ? &locals[i] : NULL));
+	return list;
 }
 
 /* What is not known of a thread is null. */
@@ -139,18 +208,63 @@ static json_t *make_thread(const struct thread_stack *thread)
 			 known ? stats_json__text(thread->name) : json_null(), "state",
 			 known ? json_string(run_state(thread)) : json_null(), "holds_gil", thread->holds_gil,
 			 "torn", thread->is_torn, "truncated", thread->truncated, "frames",
-			 make_frames(thread));
+			 make_frames(thread->frames, thread->locals, thread->n_frames));
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? stats_json__text(text) : json_null();
+}
+
+static json_t *make_future(const struct async_task *task)
+{
+	char address[32];
+
+	if (!task->future)
+		return json_null();
+	snprintf(address, sizeof(address), "0x%" PRIx64, task->future);
+	return json_pack("{ss so so}", "address", address, "type", text_or_null(task->future_type), "name",
+			 text_or_null(task->future_name));
+}
+
+static json_t *make_task(const struct async_task *task)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "0x%" PRIx64, task->address);
+	return json_pack("{ss so so sb sb so so}", "address", address, "name", text_or_null(task->name),
+			 "state", task->is_torn ? json_null() : json_string(state_name(task->state)), "torn",
+			 task->is_torn, "truncated", task->truncated, "waits_for", make_future(task),
+			 "frames", make_frames(task->frames, NULL, task->n_frames));
+}
+
+static json_t *make_tasks(const struct async_tasks *tasks)
+{
+	json_t *list = tasks->no_pools ? json_null() : json_array();
+
+	for (size_t i = 0; i < tasks->n; i++)
+		json_array_append_new(list, make_task(&tasks->tasks[i]));
+	return list;
+}
+
+static json_t *make_report(const struct thread_stacks *stacks)
+{
+	json_t *threads = json_array();
+
+	for (size_t i = 0; i < stacks->n_threads; i++)
+		json_array_append_new(threads, make_thread(&stacks->threads[i]));
+	return json_pack("{si ss sI so sI sI sI so}", "pid", (int)stacks->pid, "python",
+			 stacks->python_version, "torn", (json_int_t)stacks->n_torn, "threads", threads,
+			 "torn_tasks", (json_int_t)stacks->tasks.n_torn, "left_out_tasks",
+			 (json_int_t)stacks->tasks.n_left_out, "unread_blocks",
+			 (json_int_t)stacks->tasks.n_unread_blocks, "tasks", make_tasks(&stacks->tasks));
 }
 
 int render_stacks_json(const struct thread_stacks *stacks, FILE *out)
 {
-	json_t *threads = json_array(), *report;
+	json_t *report = make_report(stacks);
 	int err;
 
-	for (size_t i = 0; i < stacks->n_threads; i++)
-		json_array_append_new(threads, make_thread(&stacks->threads[i]));
-	report = json_pack("{si ss sI so}", "pid", (int)stacks->pid, "python", stacks->python_version, "torn",
-			   (json_int_t)stacks->n_torn, "threads", threads);
 	if (!report)
 		return -ENOMEM;
 	err = json_dumpf(report, out, JSON_INDENT(2)) || fputc('\n', out) == EOF ? -EIO : 0;

@@ -50,49 +50,45 @@ static const char *find_bytes(const struct stack_image *image, uint64_t address,
 
 /* --- the walk ---------------------------------------------------------------------------------------- */
 
-/* The words of one frame, from the first of the fields on. */
-struct frame_words {
-	char bytes[PY_FRAME_BYTES];
-	uint32_t start;
-};
-
-static uint64_t field(const struct frame_words *words, uint16_t offset, size_t bytes)
+/* A field of a frame whose bytes begin with the one at `start`. */
+static uint64_t field(const char *bytes, uint32_t start, uint16_t offset, size_t n)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, words->bytes + (offset - words->start), bytes);
+	memcpy(&value, bytes + (offset - start), n);
 	return value;
 }
 
-static int32_t instr_offset(const struct frame_words *words, const struct py_layout *py, uint64_t code)
+static int32_t instr_offset(const char *bytes, uint32_t start, const struct py_layout *py, uint64_t code)
 {
 	if (py->instr_kind == PY_INSTR_POINTER)
-		return field(words, py->frame_instr, sizeof(uint64_t)) - (code + py->code_instrs);
+		return field(bytes, start, py->frame_instr, sizeof(uint64_t)) - (code + py->code_instrs);
 	if (py->instr_kind == PY_INSTR_UNIT_INDEX)
-		return (uint32_t)field(words, py->frame_instr, sizeof(int32_t)) * 2;
-	return field(words, py->frame_instr, sizeof(int32_t));
+		return (uint32_t)field(bytes, start, py->frame_instr, sizeof(int32_t)) * 2;
+	return field(bytes, start, py->frame_instr, sizeof(int32_t));
 }
 
-static bool marks_c_call(const struct frame_words *words, const struct py_layout *py)
+struct stack_frame stack_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
+				      uint64_t address)
 {
-	return py->frame_owner != PY_NO_FIELD && field(words, py->frame_owner, 1) >= py->owner_c_stack;
+	uint64_t code = field(bytes, start, py->frame_code, sizeof(uint64_t)) & ~(uint64_t)py->code_tag_mask;
+
+	return (struct stack_frame){
+		.address = address,
+		.code = code,
+		.instr = instr_offset(bytes, start, py, code),
+	};
 }
 
-static void add_frame(struct python_stack *stack, const struct frame_words *words, const struct py_layout *py,
-		      uint64_t address)
+static bool marks_c_call(const char *bytes, uint32_t start, const struct py_layout *py)
 {
-	struct stack_frame *frame = &stack->frames[stack->n_frames++];
-
-	frame->address = address;
-	frame->code = field(words, py->frame_code, sizeof(uint64_t)) & ~(uint64_t)py->code_tag_mask;
-	frame->instr = instr_offset(words, py, frame->code);
+	return py->frame_owner != PY_NO_FIELD && field(bytes, start, py->frame_owner, 1) >= py->owner_c_stack;
 }
 
 int stack_image__walk(const struct stack_image *image, const struct py_layout *py,
 		      struct python_stack *ret_stack, uint64_t *ret_missing)
 {
 	struct frame_extent extent = python__frame_extent(py);
-	struct frame_words words = {.start = extent.start};
 	uint64_t frame = image->frame, checkpoint = 0;
 
 	ret_stack->n_frames = 0;
@@ -107,10 +103,11 @@ int stack_image__walk(const struct stack_image *image, const struct py_layout *p
 			return -ELOOP;
 		if (!(links & (links - 1)))
 			checkpoint = frame;
-		memcpy(words.bytes, bytes, extent.bytes);
-		if (!marks_c_call(&words, py))
-			add_frame(ret_stack, &words, py, frame);
-		frame = field(&words, py->frame_previous, sizeof(frame)) & ~(uint64_t)py->code_tag_mask;
+		if (!marks_c_call(bytes, extent.start, py))
+			ret_stack->frames[ret_stack->n_frames++] =
+				stack_frame__parse(bytes, extent.start, py, frame);
+		frame = field(bytes, extent.start, py->frame_previous, sizeof(frame)) &
+			~(uint64_t)py->code_tag_mask;
 	}
 	ret_stack->truncated = frame;
 	return 0;
@@ -120,7 +117,7 @@ int stack_image__walk(const struct stack_image *image, const struct py_layout *p
 
 static bool is_same_frame(const struct stack_frame *a, const struct stack_frame *b)
 {
-	return a->address == b->address && a->code == b->code;
+	return a->address == b->address && a->code == b->code && a->instr == b->instr;
 }
 
 bool python_stack__equal(const struct python_stack *a, const struct python_stack *b)
@@ -128,29 +125,7 @@ bool python_stack__equal(const struct python_stack *a, const struct python_stack
 	if (a->n_frames != b->n_frames || a->truncated != b->truncated)
 		return false;
 	for (size_t i = 0; i < a->n_frames; i++)
-		if (!is_same_frame(&a->frames[i], &b->frames[i]) ||
-		    (i && a->frames[i].instr != b->frames[i].instr))
+		if (!is_same_frame(&a->frames[i], &b->frames[i]))
 			return false;
 	return true;
-}
-
-uint64_t python_stack__root(const struct python_stack *stack)
-{
-	if (stack->truncated)
-		return UINT64_MAX;
-	return stack->n_frames ? stack->frames[stack->n_frames - 1].address : 0;
-}
-
-void python_stack__keep_common(struct python_stack *stack, const struct python_stack *other)
-{
-	const struct stack_frame *end = stack->frames + stack->n_frames,
-				 *other_end = other->frames + other->n_frames;
-	size_t n = 0;
-
-	while (!stack->truncated && !other->truncated && n < stack->n_frames && n < other->n_frames &&
-	       is_same_frame(end - n - 1, other_end - n - 1) &&
-	       end[-(ptrdiff_t)n - 1].instr == other_end[-(ptrdiff_t)n - 1].instr)
-		n++;
-	memmove(stack->frames, end - n, n * sizeof(*end));
-	stack->n_frames = n;
 }

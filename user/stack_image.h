@@ -36,18 +36,15 @@ struct python_stack {
 	bool truncated; /* there are more frames */
 };
 
+/* What the bytes of a frame say, which begin with the first of its fields (struct frame_extent). */
+struct stack_frame stack_frame__parse(const char *bytes, uint32_t start, const struct py_layout *py,
+				      uint64_t address);
+
 /* 0; -ENODATA: the bytes at ret_missing, of a frame's fields, are not in the image; -ELOOP: a frame is its
  * own caller. */
 int stack_image__walk(const struct stack_image *image, const struct py_layout *py,
 		      struct python_stack *ret_stack, uint64_t *ret_missing);
 
-/* Whether they are the same; then how far the innermost frame has come may differ. */
 bool python_stack__equal(const struct python_stack *a, const struct python_stack *b);
-
-/* The address of the outermost frame; 0: there is none; UINT64_MAX: it is too far. */
-uint64_t python_stack__root(const struct python_stack *stack);
-
-/* Drops the inner frames in which the stack differs from another; all if one is truncated. */
-void python_stack__keep_common(struct python_stack *stack, const struct python_stack *other);
 
 #endif /* LINGER_STACK_IMAGE_H */

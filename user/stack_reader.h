@@ -3,6 +3,7 @@
 #define LINGER_STACK_READER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <linux/types.h>
 
@@ -18,9 +19,11 @@ struct stack_reader *stack_reader__new(struct memory_reader *reader, const struc
 void stack_reader__free(struct stack_reader *reader);
 
 /*
- * The stack of the thread with this PyThreadState, as it was at one moment. 0; -EAGAIN: the thread was too
- * fast, and ret_stack has only the outer frames in which it has not moved; -ESRCH, -ENOMEM.
+ * The stack of the thread with this PyThreadState, as it was at one moment. native_id: as our pid namespace
+ * has it; 0: not known, then only a thread at rest can be read. 0; -EAGAIN: the thread was too fast; -ESRCH,
+ * -ENOMEM.
  */
-int stack_reader__read(struct stack_reader *reader, uint64_t thread_state, struct python_stack *ret_stack);
+int stack_reader__read(struct stack_reader *reader, uint64_t thread_state, pid_t native_id,
+		       struct python_stack *ret_stack);
 
 #endif /* LINGER_STACK_READER_H */

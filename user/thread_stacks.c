@@ -5,69 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "code_object.h"
 #include "stack_reader.h"
-#include "table.h"
 #include "tasks.h"
 #include "thread_states.h"
-
-/* A code object that some frame runs. */
-struct known_code {
-	struct known_code *next;
-	uint64_t address;
-	struct code_object code;
-};
 
 struct reading {
 	const struct python *python;
 	struct memory_reader *reader;
 	struct stack_reader *stack_reader;
-	struct table codes; /* of struct known_code, by address */
 	struct task *tasks;
 	size_t n_tasks;
 	struct thread_stacks stacks;
 };
-
-/* --- code objects ------------------------------------------------------------------------------------ */
-
-static bool has_address(const void *item, const void *key)
-{
-	const struct known_code *known = item;
-
-	return known->address == *(const uint64_t *)key;
-}
-
-/* NULL when memory is short. */
-static const struct code_object *find_code(struct reading *reading, uint64_t address)
-{
-	uint64_t hash = hash_mix(0, address);
-	struct known_code *known = table__find(&reading->codes, hash, has_address, &address);
-
-	if (known)
-		return &known->code;
-	known = calloc(1, sizeof(*known));
-	if (!known || table__reserve(&reading->codes)) {
-		free(known);
-		return NULL;
-	}
-	known->address = address;
-	code_object__read(&known->code, &reading->python->layout, reading->reader, address);
-	table__insert(&reading->codes, hash, known);
-	known->next = reading->stacks.codes;
-	reading->stacks.codes = known;
-	return &known->code;
-}
-
-static void free_codes(struct known_code *codes)
-{
-	while (codes) {
-		struct known_code *next = codes->next;
-
-		code_object__free(&codes->code);
-		free(codes);
-		codes = next;
-	}
-}
 
 /* --- one thread -------------------------------------------------------------------------------------- */
 
@@ -81,7 +30,8 @@ static int resolve_frames(struct reading *reading, const struct python_stack *st
 		return -ENOMEM;
 	for (size_t i = 0; i < stack->n_frames; i++) {
 		const struct stack_frame *frame = &stack->frames[i];
-		const struct code_object *code = find_code(reading, frame->code);
+		const struct code_object *code = code_cache__find(
+			&reading->stacks.codes, &reading->python->layout, reading->reader, frame->code);
 
 		if (!code)
 			return -ENOMEM;
@@ -109,16 +59,19 @@ static int read_thread(struct reading *reading, const struct thread_state *state
 		       struct thread_stack *ret_thread)
 {
 	struct python_stack stack;
-	int err = stack_reader__read(reading->stack_reader, state->address, &stack);
+	int err;
 
+	add_task(reading, state->native_id, ret_thread);
+	err = stack_reader__read(reading->stack_reader, state->address, ret_thread->native_id, &stack);
 	if (err && err != -EAGAIN)
 		return err;
 	ret_thread->thread_id = state->thread_id;
 	ret_thread->holds_gil = state->holds_gil;
-	ret_thread->is_torn = err == -EAGAIN;
-	ret_thread->truncated = stack.truncated;
-	add_task(reading, state->native_id, ret_thread);
+	ret_thread->is_torn = err;
 	reading->stacks.n_torn += ret_thread->is_torn;
+	if (ret_thread->is_torn)
+		return 0;
+	ret_thread->truncated = stack.truncated;
 	return resolve_frames(reading, &stack, ret_thread);
 }
 
@@ -164,6 +117,9 @@ static int read_stacks(struct reading *reading, const struct target *target, str
 			error__set(error, err, "failed to read the stacks of process %d: %s",
 				   target__pid(target), strerror(-err));
 	}
+	if (!err)
+		err = async_tasks__read(target, reading->reader, reading->python, &reading->stacks.codes,
+					&reading->stacks.tasks, error);
 	/* Then it does not matter what failed, or what looks torn. */
 	if (!target__has_memory(target))
 		return error__set(error, -ESRCH, "failed to read the stacks of process %d: it has just ended",
@@ -185,7 +141,6 @@ int thread_stacks__read(const struct target *target, struct memory_reader *reade
 
 	memcpy(reading.stacks.python_version, python->version, sizeof(python->version));
 	stack_reader__free(reading.stack_reader);
-	table__free(&reading.codes);
 	free(reading.tasks);
 	if (err)
 		thread_stacks__free(&reading.stacks);
@@ -229,6 +184,7 @@ void thread_stacks__free(struct thread_stacks *stacks)
 	for (size_t i = 0; i < stacks->n_threads; i++)
 		free_thread(&stacks->threads[i]);
 	free(stacks->threads);
-	free_codes(stacks->codes);
+	async_tasks__free(&stacks->tasks);
+	code_cache__free(&stacks->codes);
 	*stacks = (struct thread_stacks){};
 }

@@ -9,6 +9,8 @@
 
 #include <linux/types.h>
 
+#include "async_tasks.h"
+#include "code_cache.h"
 #include "error.h"
 #include "frame_locals.h"
 #include "memory_reader.h"
@@ -26,22 +28,23 @@ struct thread_stack {
 	char name[LINGER_THREAD_NAME_BYTES];
 	bool is_running;
 	bool holds_gil;
-	bool is_torn;   /* it was too fast; the frames are the outer ones, in which it did not move */
-	bool truncated; /* there are more frames */
+	bool is_torn;                 /* it was too fast, and no frame is known */
+	bool truncated;               /* there are more frames */
 	struct profile_frame *frames; /* innermost first */
 	struct stack_frame *places;   /* of each frame, in the target */
 	struct frame_locals *locals;  /* of each frame; NULL: not asked for */
 	size_t n_frames;
 };
 
-/* The Python stacks of all threads of a target, each as it was at some moment. */
+/* The Python stacks of all threads and asyncio tasks of a target, each as it was at some moment. */
 struct thread_stacks {
 	pid_t pid;
 	char python_version[32];
 	struct thread_stack *threads;
 	size_t n_threads;
 	size_t n_torn;
-	struct known_code *codes; /* what the frames' strings belong to */
+	struct async_tasks tasks;
+	struct code_cache codes; /* what the frames' strings belong to */
 };
 
 /* The target runs on meanwhile. 0, or a negative errno with the sentence that says so. */

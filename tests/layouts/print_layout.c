@@ -195,7 +195,6 @@ static void show_debug_positions(void)
 	SHOW_POSITION("TSTATE_NEXT", thread_state.next);
 	SHOW_POSITION("THREAD_ID", thread_state.thread_id);
 	SHOW_POSITION("NATIVE_THREAD_ID", thread_state.native_thread_id);
-	SHOW_POSITION("DATA_STACK", thread_state.datastack_chunk);
 	printf("\t},\n");
 }
 #endif
@@ -228,10 +227,8 @@ static void show_thread_lists(void)
 	SHOW("thread_id", offsetof(PyThreadState, thread_id));
 #if PY_VERSION_HEX >= 0x030b0000
 	SHOW("native_thread_id", offsetof(PyThreadState, native_thread_id));
-	SHOW("data_stack", offsetof(PyThreadState, datastack_chunk));
 #else
 	SHOW_WORD("native_thread_id", "PY_NO_FIELD");
-	SHOW_WORD("data_stack", "PY_NO_FIELD");
 #endif
 	printf("\t},\n");
 #endif

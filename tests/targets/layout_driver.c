@@ -49,7 +49,6 @@ static void show(struct py_layout layout, struct py_runtime_layout runtime)
 	SHOW(runtime, tstate_next);
 	SHOW(runtime, thread_id);
 	SHOW(runtime, native_thread_id);
-	SHOW(runtime, data_stack);
 	SHOW(runtime, alignment);
 	SHOW(runtime, gc_head_bytes);
 	SHOW(runtime, type_qualname);

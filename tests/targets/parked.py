@@ -2,8 +2,11 @@
 """Threads that wait in all kinds of frames, and what the interpreter itself says of their stacks. Driven by steps.py.
 
 Only the thread that answers the commands cannot be asked about: all the others, the main thread too, stand still.
+At SIGUSR1 faulthandler writes what it says of all of them, without running any Python.
 """
+import faulthandler
 import json
+import signal
 import sys
 import threading
 import time
@@ -237,6 +240,7 @@ def serve():
 
 
 def main():
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     LOCK.acquire()
     for function in CASES.values():
         threading.Thread(target=function, daemon=True).start()

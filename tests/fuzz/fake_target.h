@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef LINGER_FAKE_TARGET_H
+#define LINGER_FAKE_TARGET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory_reader.h"
+#include "target.h"
+
+/*
+ * Stands in for user/target.c and user/memory_reader.c, for the readers of a target's memory. The target's
+ * memory is the input, again and again up to FAKE_END, so that most pointers lead somewhere; the heap is
+ * where it is found once. Target and reader may be NULL.
+ */
+#define FAKE_END (UINT64_C(1) << 40)
+#define FAKE_HEAP UINT64_C(0x7f00000000)
+
+/* reads_per_change: it is another memory after so many reads; 0: it stays the same. */
+void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change);
+
+/*
+ * A heap of some pools. What would be refused at once is set right, so that what counts is in the pools:
+ * their headers make sense, and all blocks are in use but in the pools of which a bit of free_lists says
+ * otherwise.
+ */
+#define FAKE_POOLS 4
+void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, uint32_t reads_per_change,
+			   uint32_t free_lists);
+
+#endif /* LINGER_FAKE_TARGET_H */
