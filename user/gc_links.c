@@ -94,14 +94,18 @@ static int push(struct gc_links *links, uint64_t from, uint64_t next, bool is_re
 	return 0;
 }
 
+static bool may_be_previous(uint64_t word)
+{
+	return object__may_be_pointer(word & ~PREVIOUS_FLAGS) || word & PREVIOUS_IS_COUNT;
+}
+
 /* Two links, a reference count and what may be a type, which lies in no pool. */
 static bool may_be_node(const struct gc_links *links, const uint64_t *words)
 {
 	const uint64_t *object = words + GC_HEAD_WORDS;
 
-	return words[0] && object__may_be_pointer(words[1] & ~PREVIOUS_FLAGS) &&
-	       object__counts_references(object[0]) && object__may_be_pointer(object[1]) &&
-	       !pool_map__has(links->pools, object[1]);
+	return words[0] && may_be_previous(words[1]) && object__counts_references(object[0]) &&
+	       object__may_be_pointer(object[1]) && !pool_map__has(links->pools, object[1]);
 }
 
 int gc_links__add(struct gc_links *links, uint64_t address, const uint64_t *words, uint32_t n_words)

@@ -190,6 +190,23 @@ def test_a_busy_target(interpreter):
             assert by_name(found)["inspected.Slotted"] >= 40
 
 
+def of_large(found):
+    large = ("type", "__main__.Large", "__main__.LargeWithDict")
+    return {t["type"]: t["outside_objects"] for t in found["types"] if t["type"] in large}
+
+
+@pytest.mark.interpreters("system", "bullseye", "trixie", "forky")
+def test_while_the_collector_runs(interpreter):
+    """It counts references in the lists that lead to what is outside the pools."""
+    with Target(interpreter, "census.py") as target:
+        quiet = of_large(census(target.pid))
+        target.ask("collect")
+        for _ in range(20):
+            found = census(target.pid)
+            assert found["torn_links"] <= 10 and of_large(found) == quiet
+    assert len(quiet) == 3
+
+
 @pytest.mark.needs_ctypes
 @pytest.mark.interpreters("system", "bullseye", "trixie", "forky")
 def test_a_corrupted_heap(interpreter):

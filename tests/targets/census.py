@@ -10,7 +10,7 @@ nothing is allocated or freed in between.
 and both say how many bytes they have; `peaks` makes the longest objects of some types, and says where; `hold` makes
 what `growth` finds; `name` makes types with strange names, `spoil` one with none; `scribble` writes over blocks and a
 pool header; `become` executes another program. `churn` starts a thread that makes and drops objects without end, `grow`
-one that keeps what it makes, `fork` one that makes processes.
+one that keeps what it makes, `collect` one that looks for garbage, `fork` one that makes processes.
 """
 import collections
 import gc
@@ -206,6 +206,15 @@ def churn_forever():
             [one(i) for i in range(50)]
 
 
+def collect_forever():
+    while True:
+        gc.collect()
+
+
+def collect():
+    threading.Thread(target=collect_forever, daemon=True).start()
+
+
 def grow_forever():
     while True:
         HELD.append([Outer.Inner() for _ in range(200)])
@@ -264,4 +273,4 @@ if __name__ == "__main__":
     hold()
     steps.serve({"types": types, "sizes": sizes, "growth": say_growth, "pools": pools, "make": make, "contain": contain,
                  "peaks": peaks, "hold": hold_more, "name": name_badly, "spoil": spoil_names, "scribble": scribble,
-                 "become": become, "churn": churn, "grow": grow, "fork": fork})
+                 "become": become, "churn": churn, "collect": collect, "grow": grow, "fork": fork})

@@ -134,6 +134,7 @@ static void test_flags(void **state)
 static void test_while_the_collector_counts(void **state)
 {
 	LINK(0, 4, 5);
+	memory[0][1] = 5 << 2 | 2;
 	memory[4][1] = 7 << 2 | 2;
 	memory[5][1] = 1 << 2 | 2;
 	follow();
