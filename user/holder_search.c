@@ -15,9 +15,7 @@
 #include <string.h>
 
 #include "heap_census.h"
-#include "stack_reader.h"
-#include "tasks.h"
-#include "thread_states.h"
+#include "thread_stacks.h"
 #include "type_shapes.h"
 
 #define MAX_LOCALS (1u << 20)
@@ -91,18 +89,19 @@ static int add_local(void *context, const struct referent *referent)
 	return 0;
 }
 
-static int add_stack(struct holder_search *search, const struct python_stack *stack)
+static int add_thread(struct holder_search *search, const struct thread_stack *thread)
 {
 	struct stack_frame *grown =
-		reallocarray(search->frames, search->n_frames + stack->n_frames + 1, sizeof(*grown));
+		reallocarray(search->frames, search->n_frames + thread->n_frames + 1, sizeof(*grown));
 	int err = 0;
 
 	if (!grown)
 		return -ENOMEM;
 	search->frames = grown;
-	for (size_t i = 0; i < stack->n_frames && search->n_frames < MAX_FRAMES && !err; i++) {
-		err = address_map__put(&search->frame_numbers, stack->frames[i].address, search->n_frames);
-		grown[search->n_frames++] = stack->frames[i];
+	search->losses.torn_threads += thread->is_torn;
+	for (size_t i = 0; i < thread->n_frames && search->n_frames < MAX_FRAMES && !err; i++) {
+		err = address_map__put(&search->frame_numbers, thread->places[i].address, search->n_frames);
+		grown[search->n_frames++] = thread->places[i];
 	}
 	return err;
 }
@@ -114,60 +113,33 @@ static int compare_locals(const void *a, const void *b)
 	return (x->to > y->to) - (x->to < y->to);
 }
 
-/* Of a thread that was too fast nothing is known. */
-static int add_thread(struct holder_search *search, struct stack_reader *reader,
-		      const struct thread_state *state, const struct task *task)
+static int add_threads(struct holder_search *search, const struct thread_stacks *stacks)
 {
-	struct python_stack stack;
-	int err = stack_reader__read(reader, state->address, task ? task->id : 0, &stack);
-
-	return err == -EAGAIN ? 0 : err ? err : add_stack(search, &stack);
-}
-
-static int add_threads(struct holder_search *search, struct stack_reader *reader,
-		       const struct thread_state *states, size_t n)
-{
-	struct task *tasks;
-	size_t n_tasks;
-	int err = tasks__list(search->subject.target, &tasks, &n_tasks);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n && !err; i++)
-		err = add_thread(search, reader, &states[i],
-				 tasks__find(tasks, n_tasks, states[i].native_id));
-	free(tasks);
-	return err;
-}
-
-static int read_stacks(struct holder_search *search, const struct thread_state *states, size_t n)
-{
-	const struct holder_subject *subject = &search->subject;
-	struct stack_reader *reader = stack_reader__new(subject->reader, subject->python);
 	const struct referent_visitor visitor = {.context = search, .reference = add_local};
-	int err = reader ? add_threads(search, reader, states, n) : -ENOMEM;
+	int err = 0;
 
+	for (size_t i = 0; i < stacks->n_threads && !err; i++)
+		err = add_thread(search, &stacks->threads[i]);
 	if (!err)
-		err = referents__visit_frames(subject->referents, search->frames, search->n_frames, &visitor,
-					      &search->losses.referents);
+		err = referents__visit_frames(search->subject.referents, search->frames, search->n_frames,
+					      &visitor, &search->losses.referents);
 	if (!err && search->n_locals)
 		qsort(search->locals, search->n_locals, sizeof(*search->locals), compare_locals);
-	stack_reader__free(reader);
 	return err;
 }
 
 static int read_frames(struct holder_search *search, struct error *error)
 {
-	struct thread_state *states;
-	size_t n;
-	int err = thread_states__list(search->subject.python, search->subject.reader, &states, &n, error);
+	const struct holder_subject *subject = &search->subject;
+	struct thread_stacks stacks = {};
+	int err = thread_stacks__read(subject->target, subject->reader, subject->python, &stacks, error);
 
 	if (err)
 		return err;
-	err = read_stacks(search, states, n);
-	free(states);
+	err = add_threads(search, &stacks);
+	thread_stacks__free(&stacks);
 	return err ? error__set(error, err, "failed to read the frames of process %d: %s",
-				target__pid(search->subject.target), strerror(-err))
+				target__pid(subject->target), strerror(-err))
 		   : 0;
 }
 

@@ -55,7 +55,8 @@ const struct stack_frame *holder_search__frame(const struct holder_search *searc
 struct holder_losses {
 	struct heap_torn torn;
 	struct referent_losses referents;
-	uint64_t left_out; /* holders, because there were too many */
+	uint64_t torn_threads; /* that were too fast, so that their frames are not known */
+	uint64_t left_out;     /* holders, because there were too many */
 };
 
 struct holder_losses holder_search__losses(const struct holder_search *search);

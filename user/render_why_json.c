@@ -61,10 +61,10 @@ static json_t *make_groups(const struct holders *holders)
 
 static json_t *make_losses(const struct holder_losses *losses)
 {
-	return json_pack("{sI sI sI sI}", "blocks", (json_int_t)losses->torn.blocks, "unreadable",
+	return json_pack("{sI sI sI sI sI}", "blocks", (json_int_t)losses->torn.blocks, "unreadable",
 			 (json_int_t)losses->referents.unreadable, "implausible",
-			 (json_int_t)losses->referents.implausible, "holders_left_out",
-			 (json_int_t)losses->left_out);
+			 (json_int_t)losses->referents.implausible, "threads",
+			 (json_int_t)losses->torn_threads, "holders_left_out", (json_int_t)losses->left_out);
 }
 
 static const char *end_name(enum holders_end end)

@@ -226,6 +226,12 @@ static void put_losses(const struct holder_losses *losses, FILE *out)
 		 render_count(losses->torn.blocks, numbers[0]), plural(losses->torn.blocks),
 		 render_count(n_missing, numbers[1]), plural(n_missing));
 	render_note(out, note);
+	if (losses->torn_threads) {
+		snprintf(note, sizeof(note), "%s thread%s too fast: what only those frames hold is not known",
+			 render_count(losses->torn_threads, numbers[2]),
+			 losses->torn_threads == 1 ? " was" : "s were");
+		render_note(out, note);
+	}
 	if (!losses->left_out)
 		return;
 	snprintf(note, sizeof(note), "%s holder%s left out: too many hold the same object",
