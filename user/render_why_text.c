@@ -48,7 +48,7 @@ static void put_link(struct line *line, const char *name, const char *steps)
 	size_t columns = render_string_columns(name) + render_string_columns(steps);
 
 	if (line->has_arrow && line->column + strlen(ARROW) + columns > COLUMNS) {
-		fprintf(line->out, "\n%*s%s", (int)line->indent + INDENT, "", ARROW + 1);
+		fprintf(line->out, "\n%*s%s", (int)line->indent + INDENT, "", &ARROW[1]);
 		line->column = line->indent + INDENT + strlen(ARROW) - 1;
 	} else if (line->has_arrow) {
 		put(line, ARROW);

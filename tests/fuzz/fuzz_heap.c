@@ -25,7 +25,7 @@ static void take_census(const struct python *python)
 	struct error error;
 	size_t n;
 
-	if (heap_census__take(NULL, NULL, python, &census, &losses, &error))
+	if (heap_census__take(NULL, NULL, python, CENSUS_BY_TYPE, &census, &losses, &error))
 		return;
 	types = census__types(census, &n);
 	for (size_t i = 0; i < n; i++)
