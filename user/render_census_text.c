@@ -178,18 +178,30 @@ static void put_torn(const struct census_about *about, const struct census *cens
 	render_note(out, note);
 }
 
+/* What could not be followed, beside whole pools. */
+static void put_torn_links(const struct census_about *about, FILE *out)
+{
+	char note[NOTE_BYTES], links[RENDER_NUMBER_BYTES], owners[RENDER_NUMBER_BYTES];
+
+	if (!about->torn_links && !about->torn_owners)
+		return;
+	snprintf(note, sizeof(note), "torn: %s link%s to objects outside the pools, buffers of %s object%s",
+		 render_count(about->torn_links, links), plural(about->torn_links),
+		 render_count(about->torn_owners, owners), plural(about->torn_owners));
+	render_note(out, note);
+}
+
 static void put_outside(const struct census *census, FILE *out)
 {
 	struct census_sum outside = census__outside(census);
-	char note[NOTE_BYTES], objects[RENDER_NUMBER_BYTES], bytes[RENDER_NUMBER_BYTES];
+	char note[NOTE_BYTES], count[RENDER_NUMBER_BYTES], bytes[RENDER_NUMBER_BYTES];
 
-	snprintf(
-		note, sizeof(note),
-		"outside the pools: %s object%s over 512 bytes with %s, among the others here; without those "
-		"that the garbage collector does not know, and what extensions take from malloc",
-		render_count(outside.blocks, objects), plural(outside.blocks),
-		render_bytes(outside.bytes, bytes));
+	snprintf(note, sizeof(note),
+		 "outside the pools: %s objects and buffers over 512 bytes with %s, counted above",
+		 render_count(outside.blocks, count), render_bytes(outside.bytes, bytes));
 	render_note(out, note);
+	render_note(out, "not counted: such objects that the garbage collector does not know, and what "
+			 "extensions take from malloc");
 }
 
 static void put_stacks_note(const struct census_about *about, FILE *out)
@@ -207,6 +219,7 @@ int render_census_text(const struct census_about *about, const struct census *ce
 	put_types(about, census, top, out);
 	put_about(about, out);
 	put_torn(about, census, out);
+	put_torn_links(about, out);
 	render_note(
 		out,
 		"own: blocks of the objects themselves; owned: blocks and buffers of their keys, items and "
