@@ -12,7 +12,7 @@
 #define NUMBERS_COLUMNS 61 /* of a row, before the type */
 #define NOTE_BYTES 256
 #define TYPE_STACKS 3 /* shown of each type */
-#define STACK_INDENT (NUMBERS_COLUMNS + 2)
+#define STACK_INDENT 24
 
 static const char *plural(uint64_t n)
 {
