@@ -282,8 +282,10 @@ static int resolve_frames(struct search *search, const struct python_stack *stac
 	const struct py_layout *py = &search->python->layout;
 
 	task->frames = calloc(stack->n_frames + 1, sizeof(*task->frames));
-	if (!task->frames)
+	task->places = calloc(stack->n_frames + 1, sizeof(*task->places));
+	if (!task->frames || !task->places)
 		return -ENOMEM;
+	memcpy(task->places, stack->frames, stack->n_frames * sizeof(*task->places));
 	for (size_t i = 0; i < stack->n_frames; i++) {
 		const struct code_object *code =
 			code_cache__find(search->codes, py, search->reader, stack->frames[i].code);
@@ -409,8 +411,10 @@ int async_tasks__read(const struct target *target, struct memory_reader *reader,
 void async_tasks__free(struct async_tasks *tasks)
 {
 	for (size_t i = 0; i < tasks->n; i++) {
+		frame_locals__free_all(tasks->tasks[i].locals, tasks->tasks[i].n_frames);
 		free(tasks->tasks[i].name);
 		free(tasks->tasks[i].frames);
+		free(tasks->tasks[i].places);
 		free(tasks->tasks[i].future_type);
 		free(tasks->tasks[i].future_name);
 	}

@@ -8,9 +8,11 @@
 
 #include "code_cache.h"
 #include "error.h"
+#include "frame_locals.h"
 #include "memory_reader.h"
 #include "profile.h"
 #include "python.h"
+#include "stack_image.h"
 #include "target.h"
 
 enum async_state {
@@ -28,6 +30,8 @@ struct async_task {
 	bool truncated; /* there are more frames */
 	struct profile_frame
 		*frames; /* where it is suspended, innermost first; those that it awaits included */
+	struct stack_frame *places;  /* of each frame, in the target */
+	struct frame_locals *locals; /* of each frame; NULL: not asked for */
 	size_t n_frames;
 	/* What it waits for: */
 	uint64_t future;   /* address; 0: nothing */

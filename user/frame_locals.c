@@ -218,3 +218,25 @@ void frame_locals__free(struct frame_locals *locals)
 	drop_locals(locals);
 	*locals = (struct frame_locals){0};
 }
+
+int frame_locals__read_all(struct locals_reader *reader, const struct stack_frame *frames, size_t n,
+			   struct frame_locals **ret_locals)
+{
+	struct frame_locals *locals = calloc(n + 1, sizeof(*locals));
+	int err = locals ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = frame_locals__read(reader, &frames[i], &locals[i]);
+	if (err)
+		frame_locals__free_all(locals, n);
+	else
+		*ret_locals = locals;
+	return err;
+}
+
+void frame_locals__free_all(struct frame_locals *locals, size_t n)
+{
+	for (size_t i = 0; locals && i < n; i++)
+		frame_locals__free(&locals[i]);
+	free(locals);
+}

@@ -38,4 +38,9 @@ int frame_locals__read(struct locals_reader *reader, const struct stack_frame *f
 		       struct frame_locals *ret_locals);
 void frame_locals__free(struct frame_locals *locals);
 
+/* The same of n frames, as an array. */
+int frame_locals__read_all(struct locals_reader *reader, const struct stack_frame *frames, size_t n,
+			   struct frame_locals **ret_locals);
+void frame_locals__free_all(struct frame_locals *locals, size_t n);
+
 #endif /* LINGER_FRAME_LOCALS_H */

@@ -74,7 +74,7 @@ struct object_layout {
 	uint16_t inner_stack_top;   /* from 3.14 on: where they end */
 	uint16_t inner_fast_locals;
 	/* PyCodeObject */
-	uint16_t code_constants, code_names, code_flags;
+	uint16_t code_constants, code_names;
 	uint16_t code_n_fast; /* int: locals, cells and free variables; from 3.11 on */
 	uint16_t code_n_locals;
 	uint16_t code_local_names;                 /* tuple of str; from 3.11 on of all fast locals */

@@ -125,7 +125,7 @@ static void put_task(const struct async_task *task, FILE *out)
 			put_future(task, out);
 		fputs(")\n", out);
 	}
-	put_frames(task->frames, NULL, task->n_frames, task->truncated, out);
+	put_frames(task->frames, task->locals, task->n_frames, task->truncated, out);
 }
 
 static void put_task_note(const struct async_tasks *tasks, FILE *out)
@@ -235,7 +235,7 @@ static json_t *make_task(const struct async_task *task)
 	return json_pack("{ss so so sb sb so so}", "address", address, "name", text_or_null(task->name),
 			 "state", task->is_torn ? json_null() : json_string(state_name(task->state)), "torn",
 			 task->is_torn, "truncated", task->truncated, "waits_for", make_future(task),
-			 "frames", make_frames(task->frames, NULL, task->n_frames));
+			 "frames", make_frames(task->frames, task->locals, task->n_frames));
 }
 
 static json_t *make_tasks(const struct async_tasks *tasks)

@@ -149,32 +149,26 @@ int thread_stacks__read(const struct target *target, struct memory_reader *reade
 	return err;
 }
 
-static int read_locals(struct thread_stack *thread, struct locals_reader *reader)
-{
-	int err = 0;
-
-	thread->locals = calloc(thread->n_frames + 1, sizeof(*thread->locals));
-	if (!thread->locals)
-		return -ENOMEM;
-	for (size_t i = 0; i < thread->n_frames && !err; i++)
-		err = frame_locals__read(reader, &thread->places[i], &thread->locals[i]);
-	return err;
-}
-
 int thread_stacks__read_locals(struct thread_stacks *stacks, struct locals_reader *reader)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < stacks->n_threads && !err; i++)
-		err = read_locals(&stacks->threads[i], reader);
+	for (size_t i = 0; i < stacks->n_threads && !err; i++) {
+		struct thread_stack *thread = &stacks->threads[i];
+
+		err = frame_locals__read_all(reader, thread->places, thread->n_frames, &thread->locals);
+	}
+	for (size_t i = 0; i < stacks->tasks.n && !err; i++) {
+		struct async_task *task = &stacks->tasks.tasks[i];
+
+		err = frame_locals__read_all(reader, task->places, task->n_frames, &task->locals);
+	}
 	return err;
 }
 
 static void free_thread(struct thread_stack *thread)
 {
-	for (size_t i = 0; thread->locals && i < thread->n_frames; i++)
-		frame_locals__free(&thread->locals[i]);
-	free(thread->locals);
+	frame_locals__free_all(thread->locals, thread->n_frames);
 	free(thread->places);
 	free(thread->frames);
 }

@@ -48,6 +48,19 @@ def test_secrets(target):
         assert [one["preview"] for one in outer[0]["locals"] if one["name"] == "secret"] == [expected]
 
 
+def test_tasks(interpreter):
+    """Where a coroutine awaits itself, fifty deep."""
+    if interpreter.version < (3, 8):
+        pytest.skip("objects are known from CPython 3.8 on")
+    with Target(interpreter, "async_tasks.py") as target:
+        run = run_linger("stacks", "-p", target.pid, "--locals", "--json")
+    assert run.returncode == 0, run.stderr
+    found = [[frame["locals"] for frame in task["frames"]] for task in json.loads(run.stdout)["tasks"]
+             if len(task["frames"]) > 1 and task["frames"][-1]["function"] == "deep"]
+    expected = [[{"name": "depth", "type": "int", "length": None, "preview": str(depth)}] for depth in range(51)]
+    assert found and all(one == [*expected, []] for one in found)
+
+
 @pytest.mark.interpreters("system")
 def test_text(target):
     run = run_linger("stacks", "-p", target.pid, "--locals")

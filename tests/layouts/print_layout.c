@@ -507,7 +507,6 @@ static void show_code_names(void)
 {
 	SHOW("code_constants", offsetof(PyCodeObject, co_consts));
 	SHOW("code_names", offsetof(PyCodeObject, co_names));
-	SHOW("code_flags", offsetof(PyCodeObject, co_flags));
 	SHOW("code_n_locals", offsetof(PyCodeObject, co_nlocals));
 #if PY_VERSION_HEX >= 0x030b0000
 	SHOW("code_n_fast", offsetof(PyCodeObject, co_nlocalsplus));
