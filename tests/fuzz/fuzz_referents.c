@@ -8,8 +8,8 @@
 #include "py_layouts.h"
 #include "referents.h"
 
-#define OBJECTS 8
-#define MAX_REFERENTS 10000
+#define OBJECTS 4
+#define MAX_REFERENTS 1000
 
 /* In front of the memory. */
 struct head {
