@@ -28,6 +28,8 @@ int pool__free_blocks(const void *pool, uint64_t address, uint32_t pool_bytes, s
 	if (pool_bytes > POOL_MAX_BYTES || !pool__is_used(header, address, pool_bytes))
 		return -EAGAIN;
 	block_bytes = pool__block_bytes(header);
+	if ((header->nextoffset - POOL_HEADER_BYTES) % block_bytes)
+		return -EAGAIN;
 	for (link = header->freeblock; link; n_free++) {
 		offset = add_link(&blocks, link - address, block_bytes, header->nextoffset);
 		if (!offset || offset + sizeof(link) > pool_bytes)

@@ -24,15 +24,27 @@ void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change)
 	memory.n_reads = 0;
 }
 
+void fake_target__set_words(uint64_t *words, size_t n, uint32_t reads_per_change)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] >> 63)
+			words[i] = FAKE_HEAP + words[i] % n * sizeof(*words);
+	fake_target__set((const uint8_t *)words, n * sizeof(*words), reads_per_change);
+}
+
 static void set_right(struct pool_header *header, uint32_t pool_bytes, bool has_free_list)
 {
+	uint32_t block_bytes, n_blocks;
+
 	header->szidx %= POOL_SIZE_CLASSES;
-	header->maxnextoffset = pool_bytes - pool__block_bytes(header);
-	header->nextoffset = POOL_HEADER_BYTES + header->nextoffset % (pool_bytes - POOL_HEADER_BYTES + 1);
+	block_bytes = pool__block_bytes(header);
+	n_blocks = header->nextoffset / block_bytes % ((pool_bytes - POOL_HEADER_BYTES) / block_bytes + 1);
+	header->maxnextoffset = pool_bytes - block_bytes;
+	header->nextoffset = POOL_HEADER_BYTES + n_blocks * block_bytes;
 	if (has_free_list)
 		return;
 	header->freeblock = 0;
-	header->count = (header->nextoffset - POOL_HEADER_BYTES) / pool__block_bytes(header);
+	header->count = n_blocks;
 }
 
 void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, uint32_t reads_per_change,
@@ -43,9 +55,9 @@ void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, 
 
 	memset(pools, 0, sizeof(pools));
 	memcpy(pools, bytes, n < n_bytes ? n : n_bytes);
+	fake_target__set_words(pools, n_bytes / sizeof(*pools), reads_per_change);
 	for (int i = 0; i < FAKE_POOLS; i++)
 		set_right((void *)((char *)pools + i * pool_bytes), pool_bytes, free_lists >> i & 1);
-	fake_target__set((const uint8_t *)pools, n_bytes, reads_per_change);
 }
 
 /* --- the memory reader ------------------------------------------------------------------------------- */

@@ -19,6 +19,10 @@
 /* reads_per_change: it is another memory after so many reads; 0: it stays the same. */
 void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change);
 
+/* The same of words that it may change: those with the upper bit set become addresses in the memory, which
+ * inputs can make more easily than addresses. */
+void fake_target__set_words(uint64_t *words, size_t n, uint32_t reads_per_change);
+
 /*
  * A heap of some pools. What would be refused at once is set right, so that what counts is in the pools:
  * their headers make sense, and all blocks are in use but in the pools of which a bit of free_lists says

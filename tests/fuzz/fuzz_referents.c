@@ -8,8 +8,8 @@
 #include "py_layouts.h"
 #include "referents.h"
 
-#define OBJECTS 8
-#define MAX_REFERENTS 10000
+#define OBJECTS 4
+#define MAX_REFERENTS 1000
 
 /* In front of the memory. */
 struct head {
@@ -65,10 +65,29 @@ static void visit(struct python *python, uint64_t type)
 	referents__free(referents);
 }
 
+static uint64_t memory[2048];
+
+#define TYPE_WORD (sizeof(memory) / sizeof(memory[0]) - 128) /* the type is at the end */
+#define NAME_WORD (sizeof(memory) / sizeof(memory[0]) - 3)
+
+static uint64_t address_of(size_t word)
+{
+	return FAKE_HEAP + word * sizeof(uint64_t);
+}
+
+static void put_type(const struct head *head)
+{
+	uint64_t *type = &memory[TYPE_WORD];
+
+	type[3] = address_of(NAME_WORD);
+	type[4] = 64 + type[4] % 512;
+	type[5] = head->kind & 0x80 ? sizeof(uint64_t) : 0;
+	type[21] = head->flags | kinds[head->kind % KINDS].flags | 1u << 14;
+	strcpy((char *)&memory[NAME_WORD], kinds[head->kind % KINDS].name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static uint8_t memory[16384];
-	uint64_t *type = (uint64_t *)(memory + sizeof(memory) - 1024);
 	struct python python = {};
 	struct head head;
 
@@ -81,12 +100,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		return 0;
 	memset(memory, 0, sizeof(memory));
 	memcpy(memory, bytes + sizeof(head), n < sizeof(memory) ? n : sizeof(memory));
-	type[3] = FAKE_HEAP + sizeof(memory) - 24;
-	type[4] = 16 + type[4] % 512;
-	type[5] = head.kind & 0x80 ? 8 : 0;
-	type[21] = head.flags | kinds[head.kind % KINDS].flags | 1u << 14;
-	strcpy((char *)memory + sizeof(memory) - 24, kinds[head.kind % KINDS].name);
-	fake_target__set(memory, sizeof(memory), head.reads_per_change);
-	visit(&python, FAKE_HEAP + sizeof(memory) - 1024);
+	fake_target__set_words(memory, sizeof(memory) / sizeof(memory[0]), head.reads_per_change);
+	put_type(&head);
+	visit(&python, address_of(TYPE_WORD));
 	return 0;
+}
+
+/* Objects of each kind, whose words are small numbers and addresses by turns. */
+void fuzz__add_seeds(void)
+{
+	struct {
+		struct head head;
+		uint64_t words[512];
+	} seed = {};
+
+	for (size_t i = 0; i < 512; i++)
+		seed.words[i] = i % 2 ? 1 + i % 5 : UINT64_C(1) << 63 | i * 37;
+	for (seed.head.kind = 0; seed.head.kind < KINDS; seed.head.kind++) {
+		seed.head.minor = seed.head.kind;
+		fuzz__add_seed(&seed, sizeof(seed));
+	}
 }

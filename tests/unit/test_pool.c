@@ -104,6 +104,16 @@ static void test_list_does_not_match_count(void **state)
 	check_free_blocks(-EAGAIN);
 }
 
+/* Block 5 would be neither handed out nor not. */
+static void test_end_inside_a_block(void **state)
+{
+	pool.header.nextoffset += 16;
+	*first_word(5) = 0;
+	pool.header.freeblock = ADDRESS + offset_of(5);
+	pool.header.count = 4;
+	check_free_blocks(-EAGAIN);
+}
+
 static void test_broken_links(void **state)
 {
 	const uint64_t links[] = {
@@ -145,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_free_blocks, setup),
 		cmocka_unit_test_setup(test_free_blocks, setup),
 		cmocka_unit_test_setup(test_list_does_not_match_count, setup),
+		cmocka_unit_test_setup(test_end_inside_a_block, setup),
 		cmocka_unit_test_setup(test_broken_links, setup),
 		cmocka_unit_test_setup(test_pool_that_changed_its_class, setup),
 	};
