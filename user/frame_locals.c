@@ -31,6 +31,8 @@ static int read_code(const struct variables *variables, const struct stack_frame
 	return memory_reader__read(variables->reader->reader, frame->code + offset, to, bytes);
 }
 
+#define ENOUGH 1
+
 /* --- names ------------------------------------------------------------------------------------------- */
 
 static int add_name(void *context, const struct referent *referent)
@@ -38,8 +40,10 @@ static int add_name(void *context, const struct referent *referent)
 	struct variables *variables = context;
 	uint64_t i = variables->base + referent->key;
 
-	if (referent->label != REFERENT_ITEM || i >= MAX_LOCALS)
+	if (referent->label != REFERENT_ITEM)
 		return 0;
+	if (i >= MAX_LOCALS)
+		return ENOUGH;
 	variables->names[i] = referent->to;
 	if (i >= variables->n)
 		variables->n = i + 1;
@@ -60,7 +64,8 @@ static int read_names(struct variables *variables, const struct stack_frame *fra
 	if (err)
 		return err == -EFAULT ? 0 : err;
 	variables->base = variables->n;
-	return referents__visit(variables->reader->referents, &tuple, 1, &visitor, &losses);
+	err = referents__visit(variables->reader->referents, &tuple, 1, &visitor, &losses);
+	return err == ENOUGH ? 0 : err;
 }
 
 /* Up to 3.10 cells and free variables come behind the locals. */

@@ -13,7 +13,7 @@ static struct {
 	const uint8_t *bytes;
 	size_t n;
 	uint32_t reads_per_change;
-	uint64_t n_reads;
+	uint64_t n_reads, n_bytes_read;
 } memory;
 
 void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change)
@@ -22,6 +22,7 @@ void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change)
 	memory.n = n;
 	memory.reads_per_change = reads_per_change;
 	memory.n_reads = 0;
+	memory.n_bytes_read = 0;
 }
 
 void fake_target__set_words(uint64_t *words, size_t n, uint32_t reads_per_change)
@@ -67,6 +68,9 @@ static int read_range(uint64_t address, uint8_t *to, size_t bytes)
 {
 	uint64_t shift = memory.reads_per_change ? memory.n_reads++ / memory.reads_per_change * 8 : 0;
 
+	memory.n_bytes_read += bytes;
+	if (memory.n_bytes_read > FAKE_MAX_READ)
+		return -ESRCH;
 	if (!memory.n || address >= FAKE_END || bytes > FAKE_END - address)
 		return -EFAULT;
 	for (size_t done = 0; done < bytes;) {
@@ -81,8 +85,11 @@ static int read_range(uint64_t address, uint8_t *to, size_t bytes)
 
 int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		requests[i].error = read_range(requests[i].address, requests[i].to, requests[i].bytes);
+		if (requests[i].error == -ESRCH)
+			return -ESRCH;
+	}
 	return 0;
 }
 

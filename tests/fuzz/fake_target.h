@@ -11,9 +11,11 @@
 /*
  * Stands in for user/target.c and user/memory_reader.c, for the readers of a target's memory. The target's
  * memory is the input, again and again up to FAKE_END, so that most pointers lead somewhere; the heap is
- * where it is found once. Target and reader may be NULL.
+ * where it is found once. When FAKE_MAX_READ bytes of it have been read the target ends: arrays that are as
+ * long as they say are in real memory, which is not that large. Target and reader may be NULL.
  */
 #define FAKE_END (UINT64_C(1) << 40)
+#define FAKE_MAX_READ (UINT64_C(1) << 27)
 #define FAKE_HEAP UINT64_C(0x7f00000000)
 
 /* reads_per_change: it is another memory after so many reads; 0: it stays the same. */
