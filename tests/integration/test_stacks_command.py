@@ -219,7 +219,7 @@ def test_a_target_that_ends(interpreter):
 
 @pytest.mark.interpreters("system")
 def test_too_many_threads_are_refused(interpreter):
-    program = ("import threading, time\nthreading.stack_size(32768)\nwait = threading.Event()\n"
+    program = ("import threading, time\nthreading.stack_size(65536)\nwait = threading.Event()\n"
                "for _ in range(4100): threading.Thread(target=wait.wait, daemon=True).start()\n"
                "print('ready', flush=True)\ninput()")
     with running([*interpreter.command, "-S", "-c", program], env=clean_environment()) as process:
