@@ -24,7 +24,8 @@ def per_iteration_ns(rate: float) -> float:
 
 def linger_round(loop: common.JsonLoop, domain: str = "object") -> tuple[float, float]:
     """Rate, and events per iteration."""
-    with common.scratch() as folder, common.Recording(loop.pid, folder, "--domain", domain) as recording:
+    options = ["--mode", "exact", "--domain", domain]
+    with common.scratch() as folder, common.Recording(loop.pid, folder, *options) as recording:
         rate = loop.rate(*stretch())
         until = time.monotonic()
         counted = recording.finish()["domains"][domain]

@@ -20,7 +20,7 @@ SECONDS = 2.0
 
 @contextlib.contextmanager
 def linger(pid: int) -> Iterator[None]:
-    with common.scratch() as folder, common.Recording(pid, folder, "--domain", "raw") as recording:
+    with common.scratch() as folder, common.Recording(pid, folder, "--mode", "exact", "--domain", "raw") as recording:
         yield
         dropped = recording.finish()["domains"]["raw"]["dropped"]
     if any(dropped.values()):
