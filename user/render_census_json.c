@@ -46,15 +46,6 @@ static json_t *make_peak(const struct census_peak *peak, const char *amount)
 	return json_pack("{ss sI}", "address", address, amount, (json_int_t)peak->amount);
 }
 
-static json_t *make_frames(const struct profile_sample *stack)
-{
-	json_t *frames = json_array();
-
-	for (size_t i = 0; i < stack->n_frames; i++)
-		json_array_append_new(frames, stats_json__frame(stack->frames[i]));
-	return frames;
-}
-
 /* Of a recording: which stacks allocated the instances. */
 static json_t *make_stacks(const struct census_about *about, const struct census_type *type)
 {
@@ -65,9 +56,11 @@ static json_t *make_stacks(const struct census_about *about, const struct census
 	if (type->name)
 		stacks = type_stacks__find(about->stacks, type->name, &n);
 	for (size_t i = 0; i < n && stacks; i++)
-		json_array_append_new(list, json_pack("{so sI sf}", "frames", make_frames(stacks[i].stack),
-						      "survivors", (json_int_t)stacks[i].survivors, "share",
-						      stacks[i].share));
+		json_array_append_new(
+			list,
+			json_pack("{so sI sf}", "frames",
+				  stats_json__frames(stacks[i].stack->frames, stacks[i].stack->n_frames),
+				  "survivors", (json_int_t)stacks[i].survivors, "share", stacks[i].share));
 	return list;
 }
 

@@ -22,6 +22,15 @@ json_t *stats_json__frame(const struct profile_frame *frame)
 			 stats_json__text(frame->file ?: ""), "line", frame->line);
 }
 
+json_t *stats_json__frames(const struct profile_frame *const *frames, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, stats_json__frame(frames[i]));
+	return list;
+}
+
 static json_t *make_dropped(const struct linger_counters *c)
 {
 	json_t *dropped = json_object();
@@ -114,11 +123,8 @@ static json_t *make_sampling(const struct recorder_summary *summary)
 static json_t *make_frames(const struct profile_sample *sample)
 {
 	bool has_group = profile_sample__group(sample) != PROFILE_NO_GROUP;
-	json_t *frames = json_array();
 
-	for (size_t i = has_group; i < sample->n_frames; i++)
-		json_array_append_new(frames, stats_json__frame(sample->frames[i]));
-	return frames;
+	return stats_json__frames(sample->frames + has_group, sample->n_frames - has_group);
 }
 
 static json_t *make_group(const struct profile_sample *sample)

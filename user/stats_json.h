@@ -14,7 +14,8 @@ int stats_json__write(const struct recorder_summary *summary, const struct profi
 /* A path or name of the target: JSON has to be UTF-8, paths need not be. NULL when out of memory. */
 json_t *stats_json__text(const char *text);
 
-/* A frame: function, file, line. */
+/* A frame: function, file, line; and a stack of them. */
 json_t *stats_json__frame(const struct profile_frame *frame);
+json_t *stats_json__frames(const struct profile_frame *const *frames, size_t n);
 
 #endif /* LINGER_STATS_JSON_H */
