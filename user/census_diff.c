@@ -235,9 +235,9 @@ int census_diff__make(struct census_rows *before, struct census_rows *after, str
 	sort(before);
 	sort(after);
 	while (b < before->n || a < after->n) {
-		const char *left = b < before->n ? before->rows[b].name : NULL;
-		const char *right = a < after->n ? after->rows[a].name : NULL;
-		const char *name = !right || (left && strcmp(left, right) < 0) ? left : right;
+		bool is_before = a == after->n ||
+				 (b < before->n && strcmp(before->rows[b].name, after->rows[a].name) < 0);
+		const char *name = is_before ? before->rows[b].name : after->rows[a].name;
 
 		pairs[n].name = name;
 		pairs[n].before = take(before, &b, name);

@@ -12,7 +12,8 @@
 #define MAX_LINE_BYTES (2 * PATH_MAX)
 
 /* In one piece: others write to the same terminal. */
-static void put_line(FILE *out, const char *prefix, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+put_line(FILE *out, const char *prefix, const char *format, va_list args)
 {
 	char text[MAX_LINE_BYTES], *cleaned;
 

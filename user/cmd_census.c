@@ -167,7 +167,9 @@ static int open_subject(struct subject *subject, pid_t pid, struct error *error)
 /* To the millisecond: people read it. */
 static double clock_s(clockid_t clock)
 {
-	return clock_ns(clock) / 1000000 / 1e3;
+	uint64_t time_ms = clock_ns(clock) / 1000000;
+
+	return time_ms / 1e3;
 }
 
 static double now_s(void)

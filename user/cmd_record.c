@@ -378,7 +378,8 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 		release_signals(signals);
 }
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }

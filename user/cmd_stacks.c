@@ -110,16 +110,16 @@ static int read_stacks(const struct arguments *args, struct thread_stacks *ret_s
 	return err;
 }
 
-static int write_stacks(const struct look_options *options, const struct thread_stacks *stacks,
+static int write_stacks(const struct look_options *look, const struct thread_stacks *stacks,
 			struct error *error)
 {
 	struct output *output;
-	int err = output__open(options->path, options->force, &output, error);
+	int err = output__open(look->path, look->force, &output, error);
 
 	if (err)
 		return err;
-	err = options->json ? render_stacks_json(stacks, output__stream(output))
-			    : render_stacks_text(stacks, output__stream(output));
+	err = look->json ? render_stacks_json(stacks, output__stream(output))
+			 : render_stacks_text(stacks, output__stream(output));
 	return output__finish(output, err, error);
 }
 

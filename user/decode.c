@@ -67,10 +67,12 @@ static uint16_t written_registers(const struct decoded *d)
 
 	for (int i = 0; i < d->insn.operand_count; i++) {
 		const ZydisDecodedOperand *op = &d->operands[i];
+		bool is_written = op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+				  op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+		uint8_t number = is_written ? reg_number(op->reg.value) : NO_REG;
 
-		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE && reg_number(op->reg.value) != NO_REG)
-			mask |= 1u << reg_number(op->reg.value);
+		if (number != NO_REG)
+			mask |= 1u << number;
 	}
 	return mask;
 }

@@ -328,7 +328,9 @@ static bool match_name(const char *name, const GElf_Sym *symbol, void *arg)
 
 static bool match_prefix(const char *name, const GElf_Sym *symbol, void *arg)
 {
-	return !strncmp(name, arg, strlen(arg));
+	const char *const *prefix = arg;
+
+	return !strncmp(name, *prefix, strlen(*prefix));
 }
 
 int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address,
@@ -346,7 +348,7 @@ int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t 
 
 bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *prefix)
 {
-	return each_symbol(image, match_prefix, (void *)prefix);
+	return each_symbol(image, match_prefix, &prefix);
 }
 
 /* --- functions --------------------------------------------------------------------------------------- */

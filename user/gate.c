@@ -121,7 +121,7 @@ static void take_event(struct responder *responder, const struct fanotify_event_
 static void take_events(struct responder *responder)
 {
 	char buffer[MAX_EVENT_BYTES] __attribute__((aligned(__alignof__(struct fanotify_event_metadata))));
-	const struct fanotify_event_metadata *event = (const void *)buffer;
+	struct fanotify_event_metadata *event = (void *)buffer;
 	ssize_t len = read(responder->group, buffer, sizeof(buffer));
 
 	for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len))

@@ -25,10 +25,10 @@ struct look_options {
 extern const struct argp look_argp;
 
 /* Ends linger unless a process was named. */
-void look_options__want_pid(const struct look_options *options, struct argp_state *state);
+void look_options__want_pid(const struct look_options *look, struct argp_state *state);
 
 /* To be called before anything that takes long: whether the file can be written. */
-int look_options__check_path(const struct look_options *options, struct error *error);
+int look_options__check_path(const struct look_options *look, struct error *error);
 
 struct look {
 	struct target *target;

@@ -114,14 +114,14 @@ static int find_by_order(const struct target *target, const struct target_mappin
 			raw_allocator__free(&found);
 			return err;
 		}
-		if (found.image && (!is_c_library(&found) || !strcmp(candidate.name, "unknown"))) {
+		if (found.path && (!is_c_library(&found) || !strcmp(candidate.name, "unknown"))) {
 			raw_allocator__free(&candidate);
 			continue;
 		}
 		raw_allocator__free(&found);
 		found = candidate;
 	}
-	if (!found.image)
+	if (!found.path)
 		return -ENOENT;
 	*ret_allocator = found;
 	return 0;

@@ -119,7 +119,7 @@ int stack_sampler__read(struct stack_sampler *sampler, pid_t native_id, uint64_t
 			struct python_stack *ret_stack)
 {
 	uint64_t end_ns = now_ns() + WAIT_NS;
-	struct bpf_link *link;
+	struct bpf_link *link = NULL;
 	int err;
 
 	if (!sampler->skeleton && !sampler->err)

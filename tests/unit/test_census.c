@@ -270,9 +270,9 @@ static void test_asks_for_types_outside(void **state)
 #define BLOCK(i) (POOL + POOL_HEADER_BYTES + (i)*64)
 #define LIST(count) OTHER, OTHER, count, LIST_TYPE
 
-static void own(uint64_t address, uint64_t bytes)
+static void own(uint64_t address, uint64_t owned_bytes)
 {
-	census__add_buffer(census, 0, address, bytes);
+	census__add_buffer(census, 0, address, owned_bytes);
 }
 
 static void add_list_type(void)
