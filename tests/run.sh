@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs every test that is built: run.sh [--unit | --fuzz | --integration] [PYTEST OPTION...]
+# Runs every test that is built: run.sh [--lint | --unit | --fuzz | --integration] [PYTEST OPTION...]
 # Last line: `N passed, N failed, N skipped`, all tests together; a fuzzer is one. Fails if a test fails.
 # FUZZ_SECONDS: how long the fuzzers run, all together (default 60).
 set -u
@@ -49,7 +49,9 @@ run_unit() {
 
 # What an earlier run has found out is where this one begins.
 run_fuzzer() {
-	local name=$(basename "$1") inputs=build/fuzz/inputs/$(basename "$1")
+	local name inputs
+	name=$(basename "$1")
+	inputs=build/fuzz/inputs/$name
 	mkdir -p "$inputs"
 	if "$1" -max_total_time="$2" -timeout=10 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
 		"$inputs" > "$log" 2>&1; then
@@ -72,6 +74,19 @@ run_fuzz() {
 	done
 }
 
+# A script that counts for itself.
+run_script() {
+	local summary
+	"$@" 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" = 0 ] || status=1
+	summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
+	passed=$((passed + $(number_before "$summary" passed)))
+	skipped=$((skipped + $(number_before "$summary" skipped)))
+	failed=$((failed + $(number_before "$summary" failed)))
+	# It ended before it could count.
+	[ -n "$summary" ] || { failed=$((failed + 1)) status=1; }
+}
+
 run_integration() {
 	local summary result
 	tests/setup/roots.sh || echo "linger: the interpreters of other Debian releases are skipped"
@@ -91,11 +106,12 @@ run_integration() {
 
 what=all
 case "${1:-}" in
---unit | --fuzz | --integration)
+--lint | --unit | --fuzz | --integration)
 	what=${1#--}
 	shift
 	;;
 esac
+case $what in all | lint) run_script tests/lint.sh ;; esac
 case $what in all | unit) run_unit ;; esac
 case $what in all | fuzz) run_fuzz ;; esac
 case $what in all | integration) run_integration "$@" ;; esac
