@@ -46,18 +46,98 @@ static bool exists(const char *path)
 	return !lstat(path, &st);
 }
 
+static bool is_ours(const struct stat *st)
+{
+	return !st->st_uid || st->st_uid == geteuid();
+}
+
+/* Whether nobody else can put anything else in the place of a file. */
+static bool is_settled(int directory, const char *name)
+{
+	struct stat parent, file;
+
+	return !fstat(directory, &parent) && !fstatat(directory, name, &file, AT_SYMLINK_NOFOLLOW) &&
+	       is_ours(&parent) && is_ours(&file) &&
+	       (!(parent.st_mode & (S_IWGRP | S_IWOTH)) || parent.st_mode & S_ISVTX);
+}
+
+/* A descriptor of O_PATH; -EPERM: somebody else may have put it there, a pipe of theirs or a link to a disk.
+ */
+static int find_special(const char *path)
+{
+	char *copy = strdup(path), *directory = copy ? dirname(copy) : NULL;
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	int parent, place = -EPERM;
+
+	if (!copy)
+		return -ENOMEM;
+	parent = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
+	if (parent < 0)
+		return -errno;
+	if (is_settled(parent, name)) {
+		place = openat(parent, name, O_PATH | O_CLOEXEC);
+		place = place < 0 ? -errno : place;
+	}
+	close(parent);
+	return place;
+}
+
+static int refuse_special(const char *path, int err, struct error *error)
+{
+	if (err != -EPERM)
+		return error__set(error, err, "failed to open '%s': %s", path, strerror(-err));
+	error__set(error, err, "failed to open '%s': it is no regular file, and others can replace it", path);
+	error__hint(error, "redirect standard output there if that is meant");
+	return err;
+}
+
+static int check_special(const char *path, struct error *error)
+{
+	int place = find_special(path);
+
+	if (place < 0)
+		return refuse_special(path, place, error);
+	close(place);
+	return 0;
+}
+
+/* It is special still: no regular file is truncated. */
+static int open_place(int place)
+{
+	char path[32];
+	struct stat st;
+	int fd;
+
+	if (fstat(place, &st) || S_ISREG(st.st_mode))
+		return -ESTALE;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_special(struct output *output, struct error *error)
+{
+	int place = find_special(output->path), fd;
+
+	if (place < 0)
+		return refuse_special(output->path, place, error);
+	fd = open_place(place);
+	close(place);
+	if (fd < 0)
+		return refuse_special(output->path, fd, error);
+	output->stream = fdopen(fd, "w");
+	return output->stream ? 0 : refuse_special(output->path, -ENOMEM, error);
+}
+
 static int open_temporary(struct output *output, struct error *error)
 {
 	const char *path = output->path;
 	mode_t mask;
 	int fd;
 
-	if (is_special(path)) {
-		output->stream = fopen(path, "we");
-		return output->stream
-			       ? 0
-			       : error__set(error, -errno, "failed to open '%s': %s", path, strerror(errno));
-	}
+	if (is_special(path))
+		return open_special(output, error);
 	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
 		output->temporary = NULL;
 		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
@@ -84,7 +164,7 @@ int output__check(const char *path, bool force, struct error *error)
 		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
 	directory = dirname(copy);
 	if (is_special(path)) {
-		err = 0;
+		err = check_special(path, error);
 	} else if (is_directory(path)) {
 		err = error__set(error, -EISDIR, "failed to write '%s': it is a directory", path);
 	} else if (!force && exists(path)) {
