@@ -168,14 +168,14 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
 
 # The fuzzers run the shipped sources under the same sanitizers, compiled by clang, which brings libFuzzer.
 FUZZ_CFLAGS := $(ALL_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -Wno-unknown-attributes -Itests/fuzz
-FUZZ_COMMON := $(BUILD)/fuzz/fuzz.o $(BUILD)/fuzz/fake_target.o
+FUZZ_COMMON := $(patsubst tests/%.c,$(BUILD)/%.o,$(filter-out $(FUZZ_SRC),$(sort $(wildcard tests/fuzz/*.c))))
 
 $(BUILD)/fuzz/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c $(EMBEDDED_H)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
@@ -186,7 +186,7 @@ $(BUILD)/fuzz/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/fuzz/user/%,$(fil
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(BUILD)/fuzz/liblinger.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lexpat
 
 # --- helpers of tests and benchmarks ------------------------------------------------------------------------
 
