@@ -77,6 +77,7 @@ def pools_of(text):
 
 class Target:
     """A program of tests/targets under some interpreter, waiting for commands."""
+    greeting = "ready"
 
     def __init__(self, interpreter: Interpreter, script: str, *arguments: str, user=None, **environment):
         folder = installed_targets(interpreter.root)
@@ -88,7 +89,7 @@ class Target:
         self.pid = self.process.pid
         self.pending = b""
         try:
-            self.expect("ready")
+            self.expect(self.greeting)
         except BaseException:
             self.__exit__()
             raise
