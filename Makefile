@@ -12,6 +12,8 @@
 #                   TRUTH_OPTIONS say (tests/truth/run.sh)
 #   make survival   sampled mode's survivors against a trace of every free; ten minutes, or what
 #                   SURVIVAL_OPTIONS say (tests/survival/run.sh)
+#   make kernels    the core of the tests on Debian's kernels from 5.10 on, under QEMU; half an hour, or what
+#                   KERNELS_OPTIONS say (tests/kernels/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -62,6 +64,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/referents_driver $(BUILD)/tests/stacks_driver
 SURVIVAL_BIN := $(BUILD)/tests/survival
+KERNELS_BIN := $(BUILD)/tests/verified_insns
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
@@ -71,7 +74,8 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival install clean
+.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival kernels \
+	install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -214,6 +218,11 @@ $(TEST_DRIVERS): $(BUILD)/tests/%: tests/targets/%.c $(BUILD)/liblinger.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
+$(KERNELS_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(BUILD)/liblinger.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
 # Loaded into the targets. They stand in for an extension, so nothing about their calls may be optimised away;
 # raw_calls.so also goes into other releases of Debian and asks their libc for no version.
 TARGET_LIB_CFLAGS := -O1 -g -Wall -Wextra -fPIC -shared -fno-builtin -Wl,-z,now -D_GNU_SOURCE
@@ -304,6 +313,10 @@ truth: setup
 survival: setup
 	@$(MAKE) --no-print-directory all $(SURVIVAL_BIN)
 	@tests/survival/run.sh $(SURVIVAL_OPTIONS)
+
+kernels: setup
+	@$(MAKE) --no-print-directory all $(KERNELS_BIN) $(TEST_LIBS)
+	@tests/kernels/run.sh $(KERNELS_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger
