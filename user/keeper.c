@@ -60,12 +60,12 @@ static int await_start(struct keeper *keeper)
 	return n == sizeof(err) ? err : -EOWNERDEAD;
 }
 
-static int start(const struct start *start, struct keeper *keeper)
+static int start(struct start *start, struct keeper *keeper)
 {
 	keeper->stack = malloc(STACK_BYTES);
 	if (!keeper->stack)
 		return -ENOMEM;
-	keeper->pid = clone(keep, (char *)keeper->stack + STACK_BYTES, CLONE_VM | SIGCHLD, (void *)start);
+	keeper->pid = clone(keep, (char *)keeper->stack + STACK_BYTES, CLONE_VM | SIGCHLD, start);
 	if (keeper->pid >= 0)
 		return 0;
 	free(keeper->stack);

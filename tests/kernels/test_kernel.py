@@ -12,11 +12,14 @@ ALARMS = re.compile(r"WARNING:|BUG:|Oops|general protection|refcount_t|rcu: INFO
 
 
 def link_types(pid):
-    """Of the BPF links that a process holds, as the kernel calls them; before Linux 6.6 probes are perf events."""
-    for file in Path("/proc/%d/fdinfo" % pid).iterdir():
-        found = re.search(r"^link_type:\s*(\w+)", file.read_text(), re.M)
-        if found:
-            yield found.group(1)
+    """Of the BPF links that linger and its keepers hold, as the kernel calls them; before Linux 6.6 probes are perf
+    events."""
+    keepers = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
+    for process in (pid, *keepers):
+        for file in Path("/proc/%s/fdinfo" % process).iterdir():
+            found = re.search(r"^link_type:\s*(\w+)", file.read_text(), re.M)
+            if found:
+                yield found.group(1)
 
 
 def test_the_doctor(record_property):
