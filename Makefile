@@ -283,7 +283,8 @@ fuzz: $(FUZZ_BIN)
 	@tests/run.sh --fuzz
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
+	@$(MAKE) --no-print-directory -j"$$(nproc)" all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) \
+		$(TEST_LIBS)
 	@tests/run.sh
 
 integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
