@@ -292,7 +292,7 @@ fuzz: $(FUZZ_BIN)
 	@tests/run.sh --fuzz
 
 test: setup
-	@$(MAKE) --no-print-directory all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) \
+	@$(MAKE) --no-print-directory -j"$$(nproc)" all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) \
 		$(KERNELS_BIN) $(TEST_LIBS)
 	@tests/run.sh
 

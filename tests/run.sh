@@ -75,12 +75,12 @@ run_fuzz() {
 	done
 }
 
-# A script that counts for itself.
+# A script that counts for itself. Its summary is not shown: the last one has to be that of all.
 run_script() {
-	local summary
-	"$@" 2>&1 | tee "$log"
+	local form='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' summary
+	"$@" 2>&1 | tee "$log" | grep --line-buffered -vE "$form"
 	[ "${PIPESTATUS[0]}" = 0 ] || status=1
-	summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
+	summary=$(grep -E "$form" "$log" | tail -n 1)
 	passed=$((passed + $(number_before "$summary" passed)))
 	skipped=$((skipped + $(number_before "$summary" skipped)))
 	failed=$((failed + $(number_before "$summary" failed)))

@@ -6,6 +6,8 @@
 
 #include <Zydis/Zydis.h>
 
+#include "array.h"
+
 struct decoder {
 	ZydisDecoder zydis;
 	struct insn *insns;
@@ -277,16 +279,11 @@ static void reduce(struct insn *insn, const struct decoded *d, uint64_t address)
 
 static int grow(struct decoder *decoder, size_t n)
 {
-	size_t capacity = decoder->capacity ? decoder->capacity * 2 : 1024;
-	struct insn *insns;
+	struct insn *insns = array__grow(decoder->insns, n, &decoder->capacity, sizeof(*insns));
 
-	if (n < decoder->capacity)
-		return 0;
-	insns = realloc(decoder->insns, capacity * sizeof(*insns));
 	if (!insns)
 		return -ENOMEM;
 	decoder->insns = insns;
-	decoder->capacity = capacity;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "unwind_table.h"
 
 #define MAX_SEGMENTS 64
@@ -447,13 +448,10 @@ static bool take_function_symbol(const char *name, const GElf_Sym *symbol, void 
 
 	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || !symbol->st_size)
 		return false;
-	if (image->n_functions == to->capacity) {
-		to->capacity = to->capacity ? to->capacity * 2 : 4096;
-		grown = reallocarray(image->functions, to->capacity, sizeof(*grown));
-		if (!grown)
-			return true;
-		image->functions = grown;
-	}
+	grown = array__grow(image->functions, image->n_functions, &to->capacity, sizeof(*grown));
+	if (!grown)
+		return true;
+	image->functions = grown;
 	image->functions[image->n_functions++] = (struct elf_function){
 		.start = symbol->st_value,
 		.end = symbol->st_value + symbol->st_size,

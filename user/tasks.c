@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
+
 #define MAX_TASKS 65536
 
 static FILE *open_file(const struct target *target, pid_t id, const char *name)
@@ -62,16 +64,11 @@ static int read_tasks(const struct target *target, DIR *directory, struct task *
 
 	for (struct dirent *entry; *n < MAX_TASKS && (entry = readdir(directory));) {
 		struct task task = {.id = atoi(entry->d_name)};
+		struct task *grown = array__grow(*tasks, *n, &capacity, sizeof(*grown));
 
-		if (*n == capacity) {
-			struct task *grown;
-
-			capacity = capacity ? capacity * 2 : 64;
-			grown = reallocarray(*tasks, capacity, sizeof(*grown));
-			if (!grown)
-				return -ENOMEM;
-			*tasks = grown;
-		}
+		if (!grown)
+			return -ENOMEM;
+		*tasks = grown;
 		if (task.id > 0 && read_task(target, &task))
 			(*tasks)[(*n)++] = task;
 	}
