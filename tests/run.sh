@@ -48,12 +48,14 @@ run_unit() {
 	done
 }
 
-# What an earlier run has found out is where this one begins.
+# What earlier runs have found out is where this one begins: here, and those whose inputs were kept
+# (tests/fuzz/keep.sh). All of it is run before anything new is tried.
 run_fuzzer() {
 	local name inputs
 	name=$(basename "$1")
 	inputs=build/fuzz/inputs/$name
 	mkdir -p "$inputs"
+	[ -f "tests/fuzz/corpus/$name.tar.gz" ] && tar xzf "tests/fuzz/corpus/$name.tar.gz" -C "$inputs"
 	if "$1" -max_total_time="$2" -timeout=10 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
 		"$inputs" > "$log" 2>&1; then
 		passed=$((passed + 1))
