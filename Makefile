@@ -26,7 +26,7 @@ VERSION := 0.1.0
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=implicit -D_GNU_SOURCE \
 	-DLINGER_VERSION='"$(VERSION)"' -Iheaders -Iuser -I$(BUILD) $(CFLAGS)
-LDLIBS := -l:libbpf.a -l:libjansson.a -l:libprotobuf-c.a -lelf -lz -lZydis -lm
+LDLIBS := -l:libbpf.a -l:libjansson.a -l:libprotobuf-c.a -l:libcap-ng.a -l:libseccomp.a -lelf -lz -lZydis -lm
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Iheaders -Ibpf -I$(BUILD)
 
 ifeq ($(V),1)
