@@ -37,7 +37,7 @@ ALL_CFLAGS := -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -DLINGER_VERSION='"$(VERSION)
 # A tool that root runs on what others wrote. The sanitizers' builds go without.
 HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection -fPIE
 HARDENED_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
-LDLIBS := -l:libbpf.a -l:libjansson.a -l:libprotobuf-c.a -lelf -lz -lZydis -lm
+LDLIBS := -l:libbpf.a -l:libjansson.a -l:libprotobuf-c.a -l:libcap-ng.a -l:libseccomp.a -lelf -lz -lZydis -lm
 # The kernel calls the programs; BPF_CORE_READ() casts `const` away.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARNINGS) -Wno-missing-prototypes -Wno-cast-qual \
 	-Iheaders -Ibpf -I$(BUILD)

@@ -87,7 +87,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static int open_subject(struct subject *subject, const struct arguments *args, struct error *error)
 {
 	struct look *look = &subject->look;
-	int err = look__open(args->look.pid, look, error);
+	int err = look__open(args->look.pid, SANDBOX_READ, args->look.path, look, error);
 
 	if (err)
 		return err;

@@ -100,10 +100,11 @@ static int read_locals(struct look *look, bool redact, struct thread_stacks *sta
 static int read_stacks(const struct arguments *args, struct thread_stacks *ret_stacks, struct error *error)
 {
 	struct look look = {};
-	int err = look__open(args->look.pid, &look, error);
+	int err = look__open(args->look.pid, SANDBOX_STACKS, args->look.path, &look, error);
 
 	if (!err)
-		err = thread_stacks__read(look.target, look.reader, &look.python, ret_stacks, error);
+		err = thread_stacks__read(look.target, look.reader, &look.python, look.sampler, ret_stacks,
+					  error);
 	if (!err && args->locals)
 		err = read_locals(&look, !args->show_all, ret_stacks, error);
 	look__close(&look);

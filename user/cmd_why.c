@@ -174,13 +174,14 @@ static int find_holders(const struct arguments *args, struct look *look, struct 
 		.is_interrupted = &is_interrupted,
 		.progress = say_progress,
 	};
-	int err = look__open(args->pid, look, error);
+	int err = look__open(args->pid, SANDBOX_STACKS, args->path, look, error);
 	bool is_hooked;
 
 	if (!err)
 		err = look__check_pools(look, &is_hooked, error);
 	return err ? err
-		   : holders__find(look->target, look->reader, &look->python, &query, ret_holders, error);
+		   : holders__find(look->target, look->reader, &look->python, look->sampler, &query,
+				   ret_holders, error);
 }
 
 /* --- the command ------------------------------------------------------------------------------------- */

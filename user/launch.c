@@ -148,6 +148,11 @@ void launch__forward(const struct launch *launch, int signals)
 			syscall(SYS_pidfd_send_signal, launch->pidfd, (int)info.ssi_signo, NULL, 0);
 }
 
+int launch__pidfd(const struct launch *launch)
+{
+	return launch->pidfd;
+}
+
 bool launch__has_ended(const struct launch *launch)
 {
 	struct pollfd pollfd = {.fd = launch->pidfd, .events = POLLIN};

@@ -9,6 +9,8 @@
 #include "error.h"
 #include "memory_reader.h"
 #include "python.h"
+#include "sandbox.h"
+#include "stack_sampler.h"
 #include "target.h"
 
 /* What the commands share that look into a process without probing it: their options and what has to be open.
@@ -34,11 +36,16 @@ struct look {
 	struct target *target;
 	struct memory_reader *reader;
 	struct python python;
+	struct stack_sampler *sampler; /* SANDBOX_STACKS */
 };
 
-/* 0, or a negative errno with the sentence that says why the process cannot be looked into; -EPERM, -EACCES,
- * -EOPNOTSUPP and -ENOEXEC: it never will. To be closed in any case. */
-int look__open(pid_t pid, struct look *ret_look, struct error *error);
+/*
+ * Opens what the rest of the command needs, and gives up what it does not. output: the file that it is to
+ * write; NULL: none. 0, or a negative errno with the sentence that says why the process cannot be looked
+ * into; -EPERM, -EACCES, -EOPNOTSUPP and -ENOEXEC: it never will. To be closed in any case.
+ */
+int look__open(pid_t pid, enum sandbox_rest rest, const char *output, struct look *ret_look,
+	       struct error *error);
 void look__close(struct look *look);
 
 /* Whether there are pools to read. 0, or -EOPNOTSUPP with the sentence that says why not; hooked pymalloc may

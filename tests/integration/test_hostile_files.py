@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -47,8 +48,9 @@ def static_interpreter(system_interpreter):
 
 @pytest.fixture
 def own(static_interpreter, tmp_path):
-    """An interpreter in a file of its own, which can be taken away while it runs, in a mount namespace of its own."""
-    program = tmp_path / "python"
+    """An interpreter in a directory of its own, and in a mount namespace of its own."""
+    program = tmp_path / "place/python"
+    program.parent.mkdir()
     shutil.copy(static_interpreter.elf, program)
     return replace(static_interpreter, command=("unshare", "-m", str(program)), elf=str(program))
 
@@ -87,19 +89,31 @@ def make_nothing(place, outside):
 IN_PLACE = [make_pipe, make_device, make_link, make_magic_link, make_other_file, make_nothing]
 
 
+def cover(pid, program):
+    """Mounts something else over its directory; the kernel names the program as before."""
+    run_in(pid, "mount", "-t", "tmpfs", "none", os.path.dirname(program))
+    return Path("/proc/%d/root" % pid + program)
+
+
+def delete(pid, program):
+    """From now on the kernel names it so."""
+    os.unlink(program)
+    return Path(program + " (deleted)")
+
+
 @pytest.mark.parametrize("by_name", [False, True], ids=["by_link", "by_name"])
 @pytest.mark.parametrize("make", IN_PLACE)
-def test_what_takes_the_place_of_the_program(own, tmp_path, make, by_name):
+@pytest.mark.parametrize("clear", [cover, delete])
+def test_what_takes_the_place_of_the_program(own, tmp_path, clear, make, by_name):
     """The kernel's link leads to the program all the same; by name there is nothing that could be trusted."""
-    place, outside = tmp_path / "python", tmp_path / "outside"
+    outside = tmp_path / "outside"
     shutil.copy(own.elf, outside)
-    with start(own) as target, Openings(outside) as openings:
+    with start(own) as target:
         assert shows_stacks(stacks(target.pid, by_name)), "it can be read before"
-        place.unlink()
-        make(place, outside)
-        openings.any()
-        run = stacks(target.pid, by_name)
-        opened = openings.any()
+        make(clear(target.pid, own.elf), outside)
+        with Openings(outside) as openings:
+            run = stacks(target.pid, by_name)
+            opened = openings.any()
     assert is_refused(run) if by_name else shows_stacks(run), run
     assert not opened
 
@@ -119,12 +133,11 @@ def rooted(static_interpreter, tmp_path):
 
 @pytest.mark.parametrize("make", [make_link, make_magic_link])
 def test_no_link_leads_out_of_the_root_of_the_target(rooted, tmp_path, make):
-    place, outside = tmp_path / "root/opt/python", tmp_path / "outside"
-    shutil.copy(place, outside)
+    outside = tmp_path / "outside"
+    shutil.copy(tmp_path / "root/opt/python", outside)
     with start(rooted) as target:
         assert shows_stacks(stacks(target.pid, True)), "it can be read before"
-        place.unlink()
-        make(place, outside)
+        make(cover(target.pid, "/opt/python"), outside)
         with Openings(outside) as openings:
             run = stacks(target.pid, True)
             assert is_refused(run) and not openings.any(), run
@@ -133,14 +146,14 @@ def test_no_link_leads_out_of_the_root_of_the_target(rooted, tmp_path, make):
 @pytest.mark.parametrize("by_name", [False, True], ids=["by_link", "by_name"])
 def test_the_same_number_on_another_device(own, tmp_path, by_name):
     """Two file systems that number their files alike, and one mounted over the other."""
-    place = tmp_path / "place"
-    place.mkdir()
-    script = "mount -t tmpfs none %s; cp %s %s/python; exec %s/python \"$@\"" % (place, own.elf, place, place)
+    place, outside = tmp_path / "place", tmp_path / "outside"
+    shutil.copy(own.elf, outside)
+    script = 'mount -t tmpfs none %s; cp %s %s/python; exec %s/python "$@"' % (place, outside, place, place)
     own = replace(own, command=("unshare", "-m", "sh", "-ec", script, "sh"))
     with start(own) as target:
         assert shows_stacks(stacks(target.pid, by_name)), "it can be read before"
         run_in(target.pid, "mount", "-t", "tmpfs", "none", place)
-        run_in(target.pid, "cp", "/bin/true", place / "python")
+        run_in(target.pid, "cp", outside, place / "python")
         numbers = {os.stat("/proc/%d/%s" % (target.pid, name)).st_ino for name in ("exe", "root%s/python" % place)}
         run = stacks(target.pid, by_name)
     assert len(numbers) == 1, "the test does not test what it should"
@@ -150,7 +163,7 @@ def test_the_same_number_on_another_device(own, tmp_path, by_name):
 @pytest.mark.parametrize("by_name", [False, True], ids=["by_link", "by_name"])
 def test_a_program_on_overlayfs(own, tmp_path, by_name):
     """stat and maps tell different devices there."""
-    for name in ("lower", "upper", "work", "place"):
+    for name in ("lower", "upper", "work"):
         (tmp_path / name).mkdir()
     shutil.move(own.elf, tmp_path / "lower/python")
     script = ("mount -t overlay overlay -o lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work {0}/place; "
