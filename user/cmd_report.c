@@ -154,7 +154,6 @@ int cmd_report(int argc, char **argv)
 	struct error error = {};
 	int err;
 
-	argv[0] = "linger report";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	err = cli_output__check(&args.output, &error);
 	if (!err)
