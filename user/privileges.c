@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* What writing to another user's place may take: to make a file there, and to replace one in a directory like
@@ -87,6 +88,18 @@ int privileges__drop(uint64_t wanted, const char *const *outputs, size_t n_outpu
 	next_err = apply(kept, 0, CAPNG_SELECT_CAPS);
 	*ret_kept = kept;
 	return err ?: next_err;
+}
+
+/* Not with the library, which remembers whose capabilities it is about: this is for a process that shares
+ * linger's memory. */
+int privileges__drop_all(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct nothing[2] = {};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, nothing))
+		return -errno;
+	return 0;
 }
 
 const char *privileges__describe(uint64_t set, char text[static PRIVILEGES_TEXT_BYTES])

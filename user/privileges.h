@@ -20,6 +20,9 @@
  */
 int privileges__drop(uint64_t wanted, const char *const *outputs, size_t n_outputs, uint64_t *ret_kept);
 
+/* All of them. 0 or a negative errno. */
+int privileges__drop_all(void);
+
 /* "bpf, perfmon", or "none". */
 const char *privileges__describe(uint64_t set, char text[static PRIVILEGES_TEXT_BYTES]);
 

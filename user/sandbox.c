@@ -20,11 +20,9 @@ static const struct {
 	[SANDBOX_REPORT] = {CAPABILITY(CAP_DAC_READ_SEARCH), 0},
 	[SANDBOX_READ] = {READS, SYSCALLS_ITERATORS},
 	[SANDBOX_STACKS] = {READS | CAPABILITY(CAP_PERFMON), SYSCALLS_ITERATORS | SYSCALLS_TIMERS},
-	[SANDBOX_RECORD] = {READS | CAPABILITY(CAP_PERFMON),
-			    SYSCALLS_ITERATORS | SYSCALLS_WINDOWS | SYSCALLS_KEEPERS},
+	[SANDBOX_RECORD] = {READS | CAPABILITY(CAP_PERFMON), SYSCALLS_ITERATORS | SYSCALLS_PROBES},
 	[SANDBOX_RECORD_COMMAND] = {READS | CAPABILITY(CAP_PERFMON) | CAPABILITY(CAP_KILL),
-				    SYSCALLS_ITERATORS | SYSCALLS_WINDOWS | SYSCALLS_KEEPERS |
-					    SYSCALLS_COMMAND},
+				    SYSCALLS_ITERATORS | SYSCALLS_PROBES | SYSCALLS_COMMAND},
 };
 
 static uint32_t syscalls_for(const char *output)
@@ -38,6 +36,16 @@ static uint32_t syscalls_for(const char *output)
 	return SYSCALLS_NEW_FILES;
 }
 
+static bool is_entered; /* by this process, or by the one that made it */
+
+void sandbox__enter_as_keeper(void)
+{
+	if (is_entered)
+		return;
+	privileges__drop_all();
+	syscall_filter__load(SYSCALLS_KEEPER, -1);
+}
+
 struct sandbox_outcome sandbox__enter(const struct sandbox_needs *needs)
 {
 	uint32_t syscalls = rests[needs->rest].syscalls | (needs->reads_by_ptrace ? SYSCALLS_VM_READS : 0);
@@ -48,5 +56,6 @@ struct sandbox_outcome sandbox__enter(const struct sandbox_needs *needs)
 	outcome.privileges_err = privileges__drop(rests[needs->rest].capabilities, needs->outputs,
 						  SANDBOX_MAX_OUTPUTS, &outcome.capabilities);
 	outcome.filter_err = syscall_filter__load(syscalls, needs->command_pidfd);
+	is_entered = true;
 	return outcome;
 }

@@ -35,4 +35,8 @@ struct sandbox_outcome {
 /* There is no way back. Before any thread is started. */
 struct sandbox_outcome sandbox__enter(const struct sandbox_needs *needs);
 
+/* For a process that shares linger's memory and has only to end in time: or who could write there could do
+ * through it what linger itself has given up. */
+void sandbox__enter_as_keeper(void);
+
 #endif /* LINGER_SANDBOX_H */

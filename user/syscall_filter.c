@@ -64,10 +64,10 @@ static const struct rule rules[] = {
 	{ALWAYS, SCMP_SYS(write)},
 	{ALWAYS, SCMP_SYS(writev)},
 	{ALWAYS, SCMP_SYS(ioctl), 1, INT, TCGETS},
-	/* files: to make */
-	{SYSCALLS_NEW_FILES, SCMP_SYS(openat), 2, O_ACCMODE | O_TMPFILE, O_WRONLY | O_TMPFILE},
+	/* files: to make, with or without a name */
 	{SYSCALLS_NEW_FILES, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_EXCL, O_WRONLY | O_CREAT | O_EXCL},
-	{SYSCALLS_NEW_FILES, SCMP_SYS(linkat)},
+	{SYSCALLS_NEW_FILES, SCMP_SYS(openat), 2, WRITES | O_TMPFILE, O_WRONLY | O_TMPFILE},
+	{SYSCALLS_NEW_FILES, SCMP_SYS(linkat), 4, INT, AT_SYMLINK_FOLLOW},
 	{SYSCALLS_NEW_FILES, SCMP_SYS(rename)},
 	{SYSCALLS_NEW_FILES, SCMP_SYS(renameat)},
 	{SYSCALLS_NEW_FILES, SCMP_SYS(renameat2)},
@@ -95,6 +95,7 @@ static const struct rule rules[] = {
 	{ALWAYS, SCMP_SYS(gettid)},
 	{ALWAYS, SCMP_SYS(geteuid)},
 	{ALWAYS, SCMP_SYS(getrandom)},
+	{ALWAYS, SCMP_SYS(getrusage)},
 	{ALWAYS, SCMP_SYS(sysinfo)},
 	{ALWAYS, SCMP_SYS(exit)},
 	{ALWAYS, SCMP_SYS(exit_group)},
@@ -103,22 +104,20 @@ static const struct rule rules[] = {
 	{SYSCALLS_ITERATORS, SCMP_SYS(bpf), 0, INT, BPF_MAP_LOOKUP_ELEM},
 	{SYSCALLS_ITERATORS, SCMP_SYS(bpf), 0, INT, BPF_OBJ_GET_INFO_BY_FD},
 	{SYSCALLS_VM_READS, SCMP_SYS(process_vm_readv)},
-	{SYSCALLS_WINDOWS | SYSCALLS_TIMERS, SCMP_SYS(bpf), 0, INT, BPF_LINK_CREATE},
+	{SYSCALLS_PROBES | SYSCALLS_TIMERS, SCMP_SYS(bpf), 0, INT, BPF_LINK_CREATE},
 	{SYSCALLS_TIMERS, SCMP_SYS(perf_event_open)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(ioctl), 1, INT, PERF_EVENT_IOC_DISABLE},
-	/* children that keep probes and take them out */
-	{SYSCALLS_KEEPERS, SCMP_SYS(clone), 0, NAMESPACES, 0},
-	{SYSCALLS_KEEPERS, SCMP_SYS(set_robust_list)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(rseq)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(setsid)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(prctl), 0, INT, PR_SET_NAME},
-	{SYSCALLS_KEEPERS, SCMP_SYS(socketpair), 0, INT, AF_UNIX},
-	{SYSCALLS_KEEPERS, SCMP_SYS(sendto), 4, UINT64_MAX, 0}, /* to no address */
-	{SYSCALLS_KEEPERS, SCMP_SYS(recvfrom)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(dup2)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(close_range)},
-	{SYSCALLS_KEEPERS, SCMP_SYS(getrusage)},
-	{SYSCALLS_KEEPERS | SYSCALLS_COMMAND, SCMP_SYS(wait4)},
+	{SYSCALLS_PROBES, SCMP_SYS(ioctl), 1, INT, PERF_EVENT_IOC_DISABLE},
+	/* processes that keep probes, and talk through a pair of sockets */
+	{SYSCALLS_PROBES, SCMP_SYS(clone), 0, NAMESPACES, 0},
+	{SYSCALLS_PROBES, SCMP_SYS(socketpair), 0, INT, AF_UNIX},
+	{SYSCALLS_PROBES, SCMP_SYS(setsid)},
+	{SYSCALLS_PROBES, SCMP_SYS(prctl), 0, INT, PR_SET_NAME},
+	{SYSCALLS_PROBES, SCMP_SYS(set_robust_list)},
+	{SYSCALLS_PROBES | SYSCALLS_KEEPER, SCMP_SYS(dup2)},
+	{SYSCALLS_PROBES | SYSCALLS_KEEPER, SCMP_SYS(close_range)},
+	{SYSCALLS_PROBES | SYSCALLS_KEEPER, SCMP_SYS(sendto), 4, UINT64_MAX, 0},
+	{SYSCALLS_PROBES | SYSCALLS_KEEPER, SCMP_SYS(recvfrom)},
+	{SYSCALLS_PROBES | SYSCALLS_COMMAND, SCMP_SYS(wait4)},
 };
 
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)

@@ -13,9 +13,9 @@
 enum syscall_group {
 	SYSCALLS_ITERATORS = 1 << 0, /* to read memory and maps through BPF objects that are loaded */
 	SYSCALLS_VM_READS = 1 << 1,  /* process_vm_readv */
-	SYSCALLS_WINDOWS = 1 << 2,   /* to attach loaded BPF programs */
-	SYSCALLS_TIMERS = 1 << 3,    /* to interrupt a thread and read its stack */
-	SYSCALLS_KEEPERS = 1 << 4,   /* children that keep probes and take them out */
+	SYSCALLS_TIMERS = 1 << 2,    /* to interrupt a thread and read its stack */
+	SYSCALLS_PROBES = 1 << 3,    /* to attach loaded BPF programs, by processes that keep them */
+	SYSCALLS_KEEPER = 1 << 4,    /* to be such a process, once they are attached */
 	SYSCALLS_COMMAND = 1 << 5,   /* to wait for the command, and pass on signals */
 	SYSCALLS_NEW_FILES = 1 << 6, /* to make files, and move them into place */
 	SYSCALLS_OLD_FILES = 1 << 7, /* to open what exists for writing: devices and pipes */

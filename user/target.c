@@ -18,6 +18,7 @@
 #include "regular_file.h"
 
 #define MAX_MAPPINGS (1u << 20)
+#define MAX_PATH_BYTES (64u << 20) /* of all; the names of what is mapped after that are not kept */
 
 struct target {
 	pid_t pid;
@@ -131,10 +132,12 @@ bool target__has_seccomp_filter(const struct target *target)
 
 /* --- mappings ---------------------------------------------------------------------------------------- */
 
-static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
+/* Takes the path's length off what is left for paths. */
+static bool parse_mapping(char *line, size_t *path_bytes_left, struct target_mapping *ret_mapping)
 {
 	struct target_mapping m = {};
 	unsigned int major, minor;
+	const char *path;
 	char perms[5];
 	int path_at = 0;
 
@@ -147,7 +150,11 @@ static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 	m.writable = perms[1] == 'w';
 	m.executable = perms[2] == 'x';
 	m.shared = perms[3] == 's';
-	m.path = strdup(path_at ? line + path_at : "");
+	path = path_at ? line + path_at : "";
+	if (strlen(path) > *path_bytes_left)
+		path = "";
+	*path_bytes_left -= strlen(path);
+	m.path = strdup(path);
 	*ret_mapping = m;
 	return m.path;
 }
@@ -155,7 +162,7 @@ static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 static int read_mappings(FILE *file, struct target_mapping **ret_mappings, size_t *ret_n)
 {
 	struct target_mapping *mappings = NULL, *grown;
-	size_t n = 0, capacity = 0, line_size = 0;
+	size_t n = 0, capacity = 0, line_size = 0, path_bytes_left = MAX_PATH_BYTES;
 	char *line = NULL;
 	int err = 0;
 
@@ -169,7 +176,7 @@ static int read_mappings(FILE *file, struct target_mapping **ret_mappings, size_
 			}
 			mappings = grown;
 		}
-		n += parse_mapping(line, &mappings[n]);
+		n += parse_mapping(line, &path_bytes_left, &mappings[n]);
 	}
 	free(line);
 	if (err) {

@@ -23,6 +23,9 @@ struct target_mapping {
 	char *path; /* as in /proc/PID/maps; empty if there is none */
 };
 
+/* So long mapped files are looked through: there may be any number of them, and of what is in them. */
+#define TARGET_FILES_LIMIT_NS UINT64_C(10000000000)
+
 int target__open(pid_t pid, struct target **ret_target, struct error *error);
 void target__free(struct target *target);
 

@@ -75,6 +75,13 @@ static int read_tasks(const struct target *target, DIR *directory, struct task *
 	return *n ? 0 : -ESRCH;
 }
 
+static int compare_inner_ids(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	return (x->inner_id > y->inner_id) - (x->inner_id < y->inner_id);
+}
+
 int tasks__list(const struct target *target, struct task **ret_tasks, size_t *ret_n)
 {
 	int fd = target__open_proc(target, "task"), err;
@@ -95,6 +102,7 @@ int tasks__list(const struct target *target, struct task **ret_tasks, size_t *re
 		free(tasks);
 		return err;
 	}
+	qsort(tasks, n, sizeof(*tasks), compare_inner_ids);
 	*ret_tasks = tasks;
 	*ret_n = n;
 	return 0;
@@ -102,8 +110,7 @@ int tasks__list(const struct target *target, struct task **ret_tasks, size_t *re
 
 const struct task *tasks__find(const struct task *tasks, size_t n, pid_t inner_id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (tasks[i].inner_id == inner_id)
-			return &tasks[i];
-	return NULL;
+	const struct task wanted = {.inner_id = inner_id};
+
+	return bsearch(&wanted, tasks, n, sizeof(*tasks), compare_inner_ids);
 }

@@ -204,6 +204,22 @@ def test_a_recording_keeps_what_it_needs(target, mode):
     assert set(kept.split(", ")) == PROBES
 
 
+def children(pid):
+    return [int(child) for child in Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()]
+
+
+def test_the_keepers_of_probes_keep_nothing(target):
+    """They share linger's memory."""
+    with Recording(target.pid) as recording:
+        keepers = children(recording.process.pid)
+        assert keepers
+        for keeper in keepers:
+            status = status_of(keeper)
+            assert (status["Name"], status["Seccomp"], status["NoNewPrivs"]) == ("linger-probes", "2", "1")
+            assert not set_of(status["CapEff"]) and not set_of(status["CapPrm"])
+        recording.stop()
+
+
 @pytest.mark.parametrize("command, kept", [("census", READS), ("get", READS), ("stacks", PROBES), ("why", PROBES)])
 def test_a_look_keeps_what_it_needs(system_interpreter, tmp_path, command, kept):
     """It waits for somebody to read what it has found."""
