@@ -8,15 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* The source itself is included, with an allocator that can be told to fail. */
-static int allocations_until_failure = -1;
-
-static void *scripted_calloc(size_t n, size_t size)
-{
-	if (allocations_until_failure >= 0 && allocations_until_failure-- == 0)
-		return NULL;
-	return calloc(n, size);
-}
+#include "failing_calloc.h"
 
 #define calloc scripted_calloc
 #include "mapping_set.c"
