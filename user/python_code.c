@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,13 +73,15 @@ int python_code__version(struct python_code *code, char *buf, size_t len)
 
 	for (long i = 0; !err && i < code->n_insns; i++) {
 		char text[16] = {};
+		size_t n;
 
 		if (code->insns[i].op != INSN_LEA_ABSOLUTE ||
 		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) ||
 		    !is_version(text))
 			continue;
-		strncpy(buf, text, len - 1);
-		buf[len - 1] = 0;
+		/* What follows is the file's to say, and goes to terminals. */
+		n = strspn(text, "0123456789.abcdefghijklmnopqrstuvwxyz+");
+		snprintf(buf, len, "%.*s", (int)n, text);
 		return 0;
 	}
 	return err ? err : -ENOENT;
