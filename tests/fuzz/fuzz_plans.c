@@ -3,6 +3,7 @@
  * Machine code that is an input, decoded, and the plans that are made of it: a breakpoint that is not at the
  * beginning of an instruction would end the target.
  */
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "fake_image.h"
 #include "fuzz.h"
 #include "probe_plan.h"
+#include "python_code.h"
 #include "raw_plan.h"
 
 #define FUNCTIONS 8
@@ -29,13 +31,30 @@ struct head {
 };
 
 static const char *const names[] = {
-	"malloc",  "free",        "Py_FinalizeEx",        "Py_Exit",
-	"calloc",  "realloc",     "reallocarray",         "posix_memalign",
-	"_Znwm",   "memalign",    "_ZnwmRKSt9nothrow_t",  "aligned_alloc",
-	"_ZdlPv",  "_ZdaPvm",     "_ZdlPvRKSt9nothrow_t", "valloc",
-	"pvalloc", "another_one",
+	"malloc",
+	"free",
+	"Py_FinalizeEx",
+	"Py_Exit",
+	"calloc",
+	"realloc",
+	"reallocarray",
+	"posix_memalign",
+	"_Znwm",
+	"memalign",
+	"_ZnwmRKSt9nothrow_t",
+	"aligned_alloc",
+	"_ZdlPv",
+	"_ZdaPvm",
+	"_ZdlPvRKSt9nothrow_t",
+	"valloc",
+	"pvalloc",
+	"another_one",
+	"Py_GetVersion",
+	"PyObject_Malloc",
+	"PyGILState_GetThisThreadState",
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
+#define VERSION_NAME 18
 
 /* --- a second opinion: decoding that shares no code with the planners' -------------------------------- */
 
@@ -120,6 +139,23 @@ static void plan(struct elf_image *image, const struct head *head, const struct 
 		check_raw_plan(image, &raw);
 }
 
+/* What small functions of an interpreter tell about it. */
+static void read_functions(struct elf_image *image)
+{
+	struct python_code *code = python_code__new(image);
+	char version[32];
+	uint64_t address;
+
+	fuzz__check(!!code, "there is memory for a decoder");
+	python_code__thread_key(code, FAKE_CODE, &address);
+	python_code__allocator(code, "PyObject_Malloc", &address);
+	if (!python_code__version(code, version, sizeof(version)))
+		for (const char *c = version; *c; c++)
+			fuzz__check(isalnum((unsigned char)*c) || *c == '.' || *c == '+',
+				    "a version is a word");
+	python_code__free(code);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	_Alignas(8) uint8_t unwind[FAKE_UNWIND_BYTES(FUNCTIONS)];
@@ -143,8 +179,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		fake.unwind_bytes = fake_image__unwind_table(functions, FUNCTIONS, unwind);
 	decode(fake.code, fake.code_bytes);
 	image = fake_image__open(&fake);
-	if (image)
+	if (image) {
 		plan(image, &head, functions);
+		read_functions(image);
+	}
 	elf_image__free(image);
 	return 0;
 }
@@ -174,6 +212,21 @@ static void add_long_seed(void)
 	fuzz__add_seed(&seed, sizeof(seed));
 }
 
+/* lea 1(%rip),%rax; ret; and what that leads to */
+static void add_version_seed(void)
+{
+	static const struct {
+		struct head head;
+		char code[32];
+	} seed = {
+		.head = {.sizes = {8}, .names = {VERSION_NAME}},
+		.code = "\x48\x8d\x05\x01\0\0\0\xc3"
+			"3.9.2+\x1b[31m \xff",
+	};
+
+	fuzz__add_seed(&seed, sizeof(seed));
+}
+
 void fuzz__add_seeds(void)
 {
 	static struct {
@@ -191,4 +244,5 @@ void fuzz__add_seeds(void)
 	memset(seed.code + 72, NOP, 56);
 	fuzz__add_seed(&seed, sizeof(seed));
 	add_long_seed();
+	add_version_seed();
 }
