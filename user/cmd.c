@@ -62,6 +62,11 @@ long parse_number(struct argp_state *state, const char *text, long min, long max
 	return value;
 }
 
+pid_t parse_pid(struct argp_state *state, const char *text)
+{
+	return parse_number(state, text, 1, INT32_MAX, "a process id");
+}
+
 void report_error(const struct error *error)
 {
 	say("%s", error->message);

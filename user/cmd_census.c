@@ -417,7 +417,6 @@ int cmd_census(int argc, char **argv)
 	struct error error = {};
 	int err;
 
-	argv[0] = "linger census";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	err = look_options__check_path(&args.look, &error);

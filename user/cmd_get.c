@@ -218,7 +218,6 @@ int cmd_get(int argc, char **argv)
 	struct object_path path = {};
 	struct error error = {};
 
-	argv[0] = "linger get";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	if (!object_path__parse(args.name, &path, &error))

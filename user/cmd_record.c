@@ -328,15 +328,28 @@ int record__open_signals(bool of_command)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* From here on a second Ctrl-C means it: nothing is left to lose but the writing. */
-static void release_signals(int signals)
+static void pass_over(int number)
 {
+}
+
+/*
+ * From here on a second Ctrl-C means it: nothing is left to lose but the writing. If the recording has ended
+ * by itself, the first is yet to come.
+ */
+static void release_signals(int signals, bool interrupted)
+{
+	static const int first[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction once = {.sa_handler = pass_over, .sa_flags = SA_RESETHAND | SA_RESTART};
 	struct signalfd_siginfo info;
 	sigset_t set;
 
 	while (read(signals, &info, sizeof(info)) > 0)
-		;
+		interrupted = interrupted || info.ssi_signo != SIGUSR1;
+	for (size_t i = 0; !interrupted && i < sizeof(first) / sizeof(first[0]); i++)
+		if (!is_ignored(first[i]))
+			sigaction(first[i], &once, NULL);
 	sigfillset(&set);
+	sigdelset(&set, SIGUSR1); /* wants a profile, which is on its way */
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -361,7 +374,7 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 	double end = args->duration_s > 0 ? seconds_now() + args->duration_s : NEVER;
 	struct interim interim = {.next_s = args->every_s ? seconds_now() + args->every_s : NEVER};
 	bool interactive = isatty(STDERR_FILENO) && !launch; /* the terminal is the command's own */
-	bool allocator_told = false, failure_told = false;
+	bool allocator_told = false, failure_told = false, interrupted = false;
 	struct status status = {};
 
 	for (;;) {
@@ -378,7 +391,8 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 			break;
 		if (launch)
 			launch__forward(launch, signals);
-		if ((!launch && has_ended(signals, &interim)) || recorder__tick(recorder))
+		interrupted = !launch && has_ended(signals, &interim);
+		if (interrupted || recorder__tick(recorder))
 			break;
 		take_interim(&interim, args, recorder);
 		if (interactive)
@@ -387,7 +401,7 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 	if (status.shown)
 		fprintf(stderr, "\r\033[K");
 	if (!launch || launch__has_ended(launch))
-		release_signals(signals);
+		release_signals(signals, interrupted);
 }
 
 static int __attribute__((format(printf, 2, 0)))

@@ -155,7 +155,6 @@ int cmd_report(int argc, char **argv)
 	struct error error = {};
 	int err;
 
-	argv[0] = "linger report";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	err = cli_output__check(&args.output, &error);
 	sandbox__enter(&(struct sandbox_needs){.rest = SANDBOX_REPORT, .outputs = {args.output.path}});

@@ -151,7 +151,6 @@ int cmd_stacks(int argc, char **argv)
 	struct error error = {};
 	enum exit_status status;
 
-	argv[0] = "linger stacks";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	status = run(&args, &error);

@@ -111,7 +111,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		args->pid = parse_pid(state, arg);
 		break;
 	case OPTION_DEPTH:
 		args->depth = parse_number(state, arg, 1, MAX_DEPTH, "a number of steps");
@@ -228,7 +228,6 @@ int cmd_why(int argc, char **argv)
 	struct error error = {};
 	enum exit_status status;
 
-	argv[0] = "linger why";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	catch_signals();

@@ -33,7 +33,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		look->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		look->pid = parse_pid(state, arg);
 		break;
 	case OPTION_JSON:
 		look->json = true;

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import ends  # noqa: F401
+import outputs  # noqa: F401
 from harness import FAULTS, Fault, NothingLeft, Skipped
 
 FAILURES = (AssertionError, OSError, ValueError, EOFError, KeyError, subprocess.SubprocessError)

@@ -26,7 +26,10 @@ LOGS = TOP / "build" / "kernels"
 BASELINE = HERE / "verified_insns.txt"
 MOST_GROWTH = 0.10
 MEMORY_MIB = 3072
-PROCESSOR = "max,-cx16"  # QEMU 7.2 spoils the flags of cmpxchg16b: one start of Linux 6.12 in three ends in a panic
+# QEMU 7.2 spoils the flags of cmpxchg16b: one start of Linux 6.12 in three ended in a panic. Without that instruction
+# the kernels after 6.18 have memory for BPF programs in slabs that are checked only.
+PROCESSOR = "max,-cx16"
+COMMAND_LINE = "console=ttyS0 loglevel=5 panic=-1 slab_debug=F rdinit=/init"
 SILENCE_S = 300  # after which a guest is taken to hang
 BOOT_S = 120
 POLL_S = 0.2
@@ -65,6 +68,8 @@ CORE = SMOKE + (
     "tests/integration/test_stacks_command.py::test_under_full_load[system-alternating]",
     "tests/integration/test_why.py::test_how_it_reads[system]",
     "tests/integration/test_get.py::test_same_as_in_the_target[system]",
+    "tests/kernels/test_capabilities.py",
+    "tests/kernels/test_ptrace_scope.py",  # behind the others: there is no way back from 3
 )
 # Before Linux 5.17: nothing is recorded, but processes can be looked at.
 LOOKING = (
@@ -132,6 +137,7 @@ def fill(folder, checks):
     for name in ("integration", "targets", "kernels"):
         shutil.copytree(TOP / "tests" / name, linger / "tests" / name, ignore=shutil.ignore_patterns("__pycache__"))
     (linger / "checks").write_text("".join(check + "\n" for check in checks))
+    shutil.copy(TOP / "README.md", linger)
     shutil.copy(HERE / "init", folder / "init")
 
 
@@ -150,7 +156,7 @@ def command(release, image, console, port):
             "-m", str(MEMORY_MIB), "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot",
             "-serial", "file:%s" % console, "-serial", "file:%s" % port,
             "-kernel", CACHE / release / "vmlinuz", "-initrd", image,
-            "-append", "console=ttyS0 loglevel=5 panic=-1 rdinit=/init"]
+            "-append", COMMAND_LINE]
 
 
 def is_silent(port, since):
