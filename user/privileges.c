@@ -18,7 +18,6 @@
  * /tmp. */
 static const uint64_t of_outputs = CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER);
 
-/* What the process has of a set. */
 static uint64_t permitted(uint64_t set)
 {
 	uint64_t found = 0;
@@ -28,6 +27,17 @@ static uint64_t permitted(uint64_t set)
 		if (set & CAPABILITY(i) && capng_have_capability(CAPNG_PERMITTED, i))
 			found |= CAPABILITY(i);
 	return found;
+}
+
+/* What the process has of what is wanted. CAP_SYS_ADMIN is kept where it stands for the two that were split
+ * from it. */
+static uint64_t available(uint64_t wanted)
+{
+	uint64_t split = wanted & (CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON));
+
+	if (permitted(split) != split)
+		wanted |= CAPABILITY(CAP_SYS_ADMIN);
+	return permitted(wanted);
 }
 
 static void add(capng_type_t type, uint64_t set)
@@ -77,7 +87,7 @@ static uint64_t needed_for(const char *path)
 
 int privileges__drop(uint64_t wanted, const char *const *outputs, size_t n_outputs, uint64_t *ret_kept)
 {
-	uint64_t in_reserve = permitted(of_outputs & ~wanted), kept = permitted(wanted), needed = 0;
+	uint64_t in_reserve = permitted(of_outputs & ~wanted), kept = available(wanted), needed = 0;
 	int err = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0, next_err;
 
 	next_err = apply(kept, in_reserve, CAPNG_SELECT_ALL);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <asm/termbits.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 
@@ -64,6 +65,7 @@ static const struct rule rules[] = {
 	{ALWAYS, SCMP_SYS(write)},
 	{ALWAYS, SCMP_SYS(writev)},
 	{ALWAYS, SCMP_SYS(ioctl), 1, INT, TCGETS},
+	{ALWAYS, SCMP_SYS(ioctl), 1, INT, TCGETS2},
 	/* files: to make, with or without a name */
 	{SYSCALLS_NEW_FILES, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_EXCL, O_WRONLY | O_CREAT | O_EXCL},
 	{SYSCALLS_NEW_FILES, SCMP_SYS(openat), 2, WRITES | O_TMPFILE, O_WRONLY | O_TMPFILE},

@@ -8,6 +8,9 @@ import pytest
 from interpreters import TESTS, all_interpreters
 from linger import LINGER
 
+CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+WINDOW = (1300, 700)
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "interpreters(*ids): the only interpreters that this test runs on")
@@ -57,3 +60,19 @@ def render_sample(tmp_path_factory):
     libraries = [TESTS.parent / "build/liblinger.a", "-l:libprotobuf-c.a", "-lz", "-lm"]
     subprocess.check_call(["gcc", *flags, "-o", program, TESTS / "targets/render_sample.c", *libraries])
     return program
+
+
+@pytest.fixture(scope="module")
+def browser():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    service = pytest.importorskip("selenium.webdriver.chrome.service")
+    if not (os.path.exists(CHROMIUM) and os.path.exists(CHROMEDRIVER)):
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=%d,%d" % WINDOW):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(service=service.Service(CHROMEDRIVER), options=options)
+    yield driver
+    driver.quit()

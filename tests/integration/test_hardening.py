@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from interpreters import SYSTEM_PYTHON, clean_environment
-from linger import (LINGER, RECORDING, TIMEOUT_S, Recording, Target, installed_targets, run_linger, running, wait_until)
+from linger import (LINGER, RECORDING, TIMEOUT_S, Recording, Target, run_linger, running, wait_until)
 
 ANYBODY = 65534
 READS = {"dac_read_search", "sys_ptrace", "bpf"}
 PROBES = READS | {"perfmon"}
-CAPABILITIES = {2: "dac_read_search", 1: "dac_override", 3: "fowner", 5: "kill", 19: "sys_ptrace", 38: "perfmon",
-                39: "bpf"}
+CAPABILITIES = {1: "dac_override", 2: "dac_read_search", 3: "fowner", 5: "kill", 19: "sys_ptrace", 21: "sys_admin",
+                38: "perfmon", 39: "bpf"}
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
@@ -332,7 +332,20 @@ def test_replacing_a_file_in_a_shared_directory_of_another_user(target, theirs):
     assert run.returncode == 0 and place.read_text() != "old", run.stderr
 
 
-@pytest.mark.parametrize("lacking", ["-dac_override", "-fowner,-kill,-setpcap", "-sys_admin,-checkpoint_restore"])
+def test_who_has_the_older_capability_keeps_it(target, tmp_path):
+    """CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with running(["setpriv", "--bounding-set=-bpf,-perfmon", LINGER, "stacks", "-p", str(target.pid), "-o",
+                  pipe]) as linger:
+        wait_until(lambda: status_of(linger.pid)["Seccomp"] == "2", "the filter")
+        check_given_up(linger.pid, READS - {"bpf"} | {"sys_admin"})
+        assert "recursing" in pipe.read_text()
+        assert linger.wait(TIMEOUT_S) == 0
+
+
+@pytest.mark.parametrize("lacking", ["-bpf,-perfmon", "-dac_override", "-fowner,-kill,-setpcap",
+                                     "-sys_admin,-checkpoint_restore"])
 def test_who_has_less_from_the_start(target, tmp_path, lacking):
     run = run_linger("--bounding-set=" + lacking, LINGER, "record", "-p", target.pid, "--mode", "exact", "--domain",
                      "object", "-d", 1, "-o", tmp_path / "out.folded", program="setpriv")

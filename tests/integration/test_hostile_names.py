@@ -14,7 +14,6 @@ import pytest
 from interpreters import all_interpreters
 from linger import LINGER, TIMEOUT_S, Target, parse_folded, run_linger
 from pprof import read
-from test_svg_browser import CHROMEDRIVER, CHROMIUM, browser  # noqa: F401
 
 BIDI = {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
 MARKS = "\u200e\u200f\u061c\u2028\u2029\ufeff\ufffe\uffff"
@@ -126,8 +125,7 @@ def test_svg(profiles):
     check_svg(check_plain((profiles[0] / "out.svg").read_bytes(), ALLOWED["svg"]))
 
 
-@pytest.mark.skipif(not (CHROMIUM.exists() and CHROMEDRIVER.exists()), reason="chromium is not installed")
-def test_svg_in_a_browser(profiles, browser):  # noqa: F811
+def test_svg_in_a_browser(profiles, browser):
     browser.get((profiles[0] / "out.svg").as_uri())
     assert browser.execute_script("return [window.hostile, document.querySelectorAll('script').length]") == [None, 1]
     assert browser.execute_script("return document.querySelectorAll('img').length") == 0
