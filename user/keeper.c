@@ -69,10 +69,7 @@ static int start(struct start *start, struct keeper *keeper)
 	if (!keeper->stack)
 		return -ENOMEM;
 	keeper->pid = clone(keep, (char *)keeper->stack + STACK_BYTES, CLONE_VM | SIGCHLD, start);
-	if (keeper->pid >= 0)
-		return 0;
-	free(keeper->stack);
-	return -errno;
+	return keeper->pid < 0 ? -errno : 0;
 }
 
 int keeper__start(int (*attach)(const void *arg), const void *arg, struct keeper *ret_keeper)
@@ -87,6 +84,7 @@ int keeper__start(int (*attach)(const void *arg), const void *arg, struct keeper
 	close(line[1]);
 	if (err) {
 		close(line[0]);
+		free(keeper.stack);
 		return err;
 	}
 	err = await_start(&keeper);
