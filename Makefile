@@ -12,6 +12,8 @@
 #                   TRUTH_OPTIONS say (tests/truth/run.sh)
 #   make survival   sampled mode's survivors against a trace of every free; ten minutes, or what
 #                   SURVIVAL_OPTIONS say (tests/survival/run.sh)
+#   make kernels    the core of the tests on Debian's kernels from 5.10 on, under QEMU; half an hour, or what
+#                   KERNELS_OPTIONS say (tests/kernels/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -62,6 +64,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN := $(BUILD)/bench/list_sites $(BUILD)/bench/count_only $(BUILD)/bench/pprof_write
 TEST_DRIVERS := $(BUILD)/tests/inspect_driver $(BUILD)/tests/referents_driver $(BUILD)/tests/stacks_driver
 SURVIVAL_BIN := $(BUILD)/tests/survival
+KERNELS_BIN := $(BUILD)/tests/verified_insns
 TEST_LIBS := $(BUILD)/tests/raw_calls.so $(BUILD)/tests/raw_calls_cxx.so
 EMBEDDED := $(sort $(wildcard user/*.js user/*.css))
 EMBEDDED_H := $(EMBEDDED:user/%=$(BUILD)/embedded/%.h)
@@ -71,7 +74,8 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival install clean
+.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival kernels \
+	install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -168,14 +172,14 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/liblinger.a
 
 # The fuzzers run the shipped sources under the same sanitizers, compiled by clang, which brings libFuzzer.
 FUZZ_CFLAGS := $(ALL_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -Wno-unknown-attributes -Itests/fuzz
-FUZZ_COMMON := $(BUILD)/fuzz/fuzz.o $(BUILD)/fuzz/fake_target.o
+FUZZ_COMMON := $(patsubst tests/%.c,$(BUILD)/%.o,$(filter-out $(FUZZ_SRC),$(sort $(wildcard tests/fuzz/*.c))))
 
 $(BUILD)/fuzz/user/%.o: user/%.c $(SKELETONS) $(EMBEDDED_H) $(PROTO_H)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c $(EMBEDDED_H)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
@@ -186,7 +190,7 @@ $(BUILD)/fuzz/liblinger.a: $(patsubst $(BUILD)/user/%,$(BUILD)/fuzz/user/%,$(fil
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(BUILD)/fuzz/liblinger.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lexpat
 
 # --- helpers of tests and benchmarks ------------------------------------------------------------------------
 
@@ -210,6 +214,11 @@ $(SURVIVAL_BIN): tests/survival/survival.c $(BUILD)/liblinger.a $(BUILD)/frees.s
 	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--wrap=sample_set__bury -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
 
 $(TEST_DRIVERS): $(BUILD)/tests/%: tests/targets/%.c $(BUILD)/liblinger.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
+
+$(KERNELS_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(BUILD)/liblinger.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/liblinger.a $(LDLIBS)
@@ -284,7 +293,7 @@ fuzz: $(FUZZ_BIN)
 
 test: setup
 	@$(MAKE) --no-print-directory -j"$$(nproc)" all $(UNIT_BIN) $(FUZZ_BIN) $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) \
-		$(TEST_LIBS)
+		$(KERNELS_BIN) $(TEST_LIBS)
 	@tests/run.sh
 
 integration: all $(BENCH_BIN) $(TEST_DRIVERS) $(SURVIVAL_BIN) $(TEST_LIBS)
@@ -305,6 +314,10 @@ truth: setup
 survival: setup
 	@$(MAKE) --no-print-directory all $(SURVIVAL_BIN)
 	@tests/survival/run.sh $(SURVIVAL_OPTIONS)
+
+kernels: setup
+	@$(MAKE) --no-print-directory all $(KERNELS_BIN) $(TEST_LIBS)
+	@tests/kernels/run.sh $(KERNELS_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs every test that is built: run.sh [--lint | --unit | --fuzz | --integration] [PYTEST OPTION...]
+# Runs every test that is built: run.sh [--lint | --unit | --fuzz | --integration | --kernels] [OPTION...]
 # Last line: `N passed, N failed, N skipped`, all tests together; a fuzzer is one. Fails if a test fails.
+# --integration passes options on to pytest; --kernels boots one kernel only.
 # FUZZ_SECONDS: how long the fuzzers run, all together (default 60).
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -106,7 +107,7 @@ run_integration() {
 
 what=all
 case "${1:-}" in
---lint | --unit | --fuzz | --integration)
+--lint | --unit | --fuzz | --integration | --kernels)
 	what=${1#--}
 	shift
 	;;
@@ -115,6 +116,7 @@ case $what in all | lint) run_script tests/lint.sh ;; esac
 case $what in all | unit) run_unit ;; esac
 case $what in all | fuzz) run_fuzz ;; esac
 case $what in all | integration) run_integration "$@" ;; esac
+case $what in all | kernels) run_script tests/kernels/run.sh --smoke ;; esac
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -78,7 +78,7 @@ static bool jumps_land(const struct insn *insns, size_t n)
 			else
 				high = mid;
 		}
-		if (insns[low].address != (uint64_t)insns[i].imm)
+		if (low == n || insns[low].address != (uint64_t)insns[i].imm)
 			return false;
 	}
 	return true;

@@ -50,7 +50,8 @@ struct recorder_summary {
 	uint64_t kernel_bytes;
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
 	bool target_ended, target_execed, target_finalized;
-	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
+	bool probes_lost; /* before the end: some time at the end was not seen */
+	uint32_t forks;   /* processes forked by the target meanwhile, which run into the same probes */
 	bool sampled;
 	struct sampling_options sampling;
 	struct sampler_totals sampler;

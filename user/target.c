@@ -4,14 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "regular_file.h"
 
 #define MAX_MAPPINGS (1u << 20)
 
@@ -130,13 +134,15 @@ bool target__has_seccomp_filter(const struct target *target)
 static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 {
 	struct target_mapping m = {};
+	unsigned int major, minor;
 	char perms[5];
 	int path_at = 0;
 
 	line[strcspn(line, "\n")] = 0;
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m.start, &m.end,
-		   perms, &m.offset, &m.inode, &path_at) < 5)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.start, &m.end,
+		   perms, &m.offset, &major, &minor, &m.inode, &path_at) < 7)
 		return false;
+	m.device = makedev(major, minor);
 	m.readable = perms[0] == 'r';
 	m.writable = perms[1] == 'w';
 	m.executable = perms[2] == 'x';
@@ -216,36 +222,81 @@ void target__free_mappings(struct target_mapping *mappings, size_t n)
 static int open_map_file(const struct target *target, const struct target_mapping *mapping)
 {
 	char name[64];
+	int place, fd;
 
 	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
-	return target__open_proc(target, name);
+	place = openat(target->proc_fd, name, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return -errno;
+	fd = regular_file__open(place);
+	close(place);
+	return fd;
 }
 
-/*
- * By name, below the target's root; only if it is still the same file. For those who may not use map_files.
+/* By name, below the target's root; the kernel names files without links. For those who may not use
+ * map_files.
  */
 static int open_by_path(const struct target *target, const struct target_mapping *mapping)
 {
-	struct stat st;
-	char *name;
-	int fd;
+	int root = openat(target->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
-	if (asprintf(&name, "root%s", mapping->path) < 0)
-		return -ENOMEM;
-	fd = target__open_proc(target, name);
-	free(name);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != mapping->inode) {
-		close(fd);
-		return -ESTALE;
-	}
+	if (root < 0)
+		return -errno;
+	fd = regular_file__open_below(root, mapping->path, RESOLVE_NO_SYMLINKS);
+	close(root);
 	return fd;
+}
+
+static bool is_same_file(const struct target_mapping *a, const struct target_mapping *b)
+{
+	return a->device == b->device && a->inode == b->inode;
+}
+
+/* Whether what is mapped there, here, is the file of the target's mapping. */
+static bool shows_file(uint64_t address, const struct target_mapping *mapping)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	struct target_mapping *own;
+	bool is_same = false;
+	size_t n;
+
+	if (!file)
+		return false;
+	if (!read_mappings(file, &own, &n)) {
+		for (size_t i = 0; i < n && !is_same; i++)
+			is_same = address - own[i].start < own[i].end - own[i].start &&
+				  is_same_file(&own[i], mapping);
+		target__free_mappings(own, n);
+	}
+	fclose(file);
+	return is_same;
+}
+
+/*
+ * The target may have put another file into the place meanwhile. Where a file system numbers its devices by
+ * itself (btrfs, overlayfs), stat says something else than maps; so the file is mapped here too, and the
+ * kernel names both in the same way.
+ */
+static bool is_mapped_file(int fd, const struct target_mapping *mapping)
+{
+	void *memory = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0);
+	bool is_same;
+
+	if (memory == MAP_FAILED)
+		return false;
+	is_same = shows_file((uintptr_t)memory, mapping);
+	munmap(memory, 1);
+	return is_same;
 }
 
 int target__open_file(const struct target *target, const struct target_mapping *mapping)
 {
 	int fd = open_map_file(target, mapping);
 
-	return fd >= 0 ? fd : open_by_path(target, mapping);
+	if (fd < 0)
+		fd = open_by_path(target, mapping);
+	if (fd < 0 || is_mapped_file(fd, mapping))
+		return fd;
+	close(fd);
+	return -ESTALE;
 }
