@@ -241,7 +241,7 @@ $(BUILD)/tests/%.so: tests/targets/%.cpp
 
 # What is compiled against CPython's headers, which warn, is not here.
 LINT_C := $(USER_SRC) $(filter-out %.bpf.c tests/targets/embed.c,$(sort $(wildcard \
-	$(addprefix tests/,$(addsuffix /*.c,bench fuzz survival targets unit)))))
+	$(addprefix tests/,$(addsuffix /*.c,bench fuzz kernels survival targets unit)))))
 LINT_BPF_C := $(sort $(wildcard bpf/*.bpf.c tests/*/*.bpf.c))
 LINT_GCC := $(LINT_C:%.c=$(BUILD)/lint/gcc/%.o)
 LINT_CLANG := $(LINT_C:%.c=$(BUILD)/lint/clang/%.o) $(LINT_BPF_C:%.c=$(BUILD)/lint/clang/%.o)
