@@ -8,6 +8,10 @@
 #include "drops.h"
 #include "render_common.h"
 
+#define PROBES_LOST                                                                                          \
+	"some probes were gone before the end, as the process that kept them was killed: what came "         \
+	"after is not seen"
+
 /* --- notes in the profile ---------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3))) add_note(struct profile *profile, const char *format, ...)
@@ -93,6 +97,8 @@ void record__add_notes(struct profile *profile, const struct recorder_summary *s
 		 : s->target_finalized ? ", until its interpreter shut down"
 		 : s->target_ended     ? ", until it ended"
 				       : "");
+	if (s->probes_lost)
+		add_note(profile, "%s", PROBES_LOST);
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		if (s->domains >> domain & 1 && !(s->sampled && domain != LINGER_DOMAIN_MAPPING))
 			add_domain_note(profile, domain, &s->totals[domain]);
@@ -140,6 +146,8 @@ void record__say_losses(const struct recorder_summary *s)
 {
 	for (int domain = 0; domain < LINGER_DOMAINS; domain++)
 		say_domain_losses(linger_domain__name(domain), &s->totals[domain].counters);
+	if (s->probes_lost)
+		say("%s", PROBES_LOST);
 	if (s->failed_windows)
 		say("%" PRIu64 " windows failed, the last: %s", s->failed_windows,
 		    s->sampling_error->message);

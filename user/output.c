@@ -9,9 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "special_file.h"
+
+#define MAX_NAMES 1000
+
 struct output {
-	char *path; /* NULL: standard output */
-	char *temporary;
+	char *path;      /* NULL: standard output */
+	char *temporary; /* the name under which it is until it is complete; NULL: none */
+	bool replaces;   /* it gets its place when it is complete */
 	bool force;
 	FILE *stream;
 };
@@ -30,14 +35,6 @@ static bool is_directory(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-/* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
-static bool is_special(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-}
-
 /* Also a link to nothing: that would not be replaced either. */
 static bool exists(const char *path)
 {
@@ -46,33 +43,72 @@ static bool exists(const char *path)
 	return !lstat(path, &st);
 }
 
-static int open_temporary(struct output *output, struct error *error)
+static int cannot_write(int err, const char *path, struct error *error)
 {
-	const char *path = output->path;
-	mode_t mask;
-	int fd;
+	return error__set(error, err, "failed to write '%s': %s", path,
+			  err == -ENOMEM ? "out of memory" : strerror(-err));
+}
 
-	if (is_special(path)) {
-		output->stream = fopen(path, "we");
-		return output->stream
-			       ? 0
-			       : error__set(error, -errno, "failed to open '%s': %s", path, strerror(errno));
+/* A file without a name is gone when linger is, whatever ends it. Some file systems have none. */
+static int open_unnamed(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+	int err = copy ? -errno : -ENOMEM;
+
+	free(copy);
+	return fd >= 0 ? fd : err;
+}
+
+static int open_named(const char *name)
+{
+	int fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+
+	return fd >= 0 ? fd : -errno;
+}
+
+static int name_file(int fd, const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, file, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? -errno : fd;
+}
+
+/* Under the first name beside its place that is free: the file behind fd, or with fd -1 a new one. Its
+ * descriptor. */
+static int take_name(struct output *output, int fd)
+{
+	int err = -EEXIST;
+
+	for (unsigned int i = 0; i < MAX_NAMES && err == -EEXIST; i++) {
+		char *name;
+
+		if (asprintf(&name, "%s.%d.%u", output->path, getpid(), i) < 0)
+			return -ENOMEM;
+		err = fd < 0 ? open_named(name) : name_file(fd, name);
+		if (err < 0)
+			free(name);
+		else
+			output->temporary = name;
 	}
-	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
-		output->temporary = NULL;
-		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
-	}
-	fd = mkostemp(output->temporary, O_CLOEXEC);
-	if (fd < 0) {
-		free(output->temporary);
-		output->temporary = NULL;
-		return error__set(error, -errno, "failed to write '%s': %s", path, strerror(errno));
-	}
-	mask = umask(0);
-	umask(mask);
-	fchmod(fd, 0666 & ~mask);
+	return err;
+}
+
+static int open_file(struct output *output, struct error *error)
+{
+	int fd = open_unnamed(output->path);
+
+	if (fd == -EOPNOTSUPP || fd == -EISDIR)
+		fd = take_name(output, -1);
+	if (fd < 0)
+		return cannot_write(fd, output->path, error);
+	output->replaces = true;
 	output->stream = fdopen(fd, "w");
-	return output->stream ? 0 : error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+	if (output->stream)
+		return 0;
+	close(fd);
+	return cannot_write(-ENOMEM, output->path, error);
 }
 
 int output__check(const char *path, bool force, struct error *error)
@@ -81,17 +117,17 @@ int output__check(const char *path, bool force, struct error *error)
 	int err = 0;
 
 	if (!copy)
-		return error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+		return cannot_write(-ENOMEM, path, error);
 	directory = dirname(copy);
-	if (is_special(path)) {
-		err = 0;
+	if (special_file__is_at(path)) {
+		err = special_file__check(path, error);
 	} else if (is_directory(path)) {
 		err = error__set(error, -EISDIR, "failed to write '%s': it is a directory", path);
 	} else if (!force && exists(path)) {
 		err = error__set(error, -EEXIST, "failed to write '%s': it exists", path);
 		error__hint(error, "choose another name, or overwrite it with --force");
 	} else if (access(directory, W_OK | X_OK)) {
-		err = error__set(error, -errno, "failed to write '%s': %s", path, strerror(errno));
+		err = cannot_write(-errno, path, error);
 	}
 	free(copy);
 	return err;
@@ -109,8 +145,11 @@ int output__open(const char *path, bool force, struct output **ret_output, struc
 	if (path) {
 		output->stream = NULL;
 		output->path = strdup(path);
-		err = output->path ? open_temporary(output, error)
-				   : error__set(error, -ENOMEM, "failed to write '%s': out of memory", path);
+		if (!output->path)
+			err = cannot_write(-ENOMEM, path, error);
+		else
+			err = special_file__is_at(path) ? special_file__open(path, &output->stream, error)
+							: open_file(output, error);
 	}
 	if (err) {
 		output__abandon(output);
@@ -142,6 +181,11 @@ static int close_stream(struct output *output)
 	/* An earlier write may have failed, with an errno that is long gone. */
 	int err = fflush(stream) ? -errno : ferror(stream) ? -EIO : 0;
 
+	if (!err && output->replaces && !output->temporary) {
+		int fd = take_name(output, fileno(stream));
+
+		err = fd < 0 ? fd : 0;
+	}
 	if (output->path) {
 		output->stream = NULL;
 		if (fclose(stream) && !err)
@@ -187,7 +231,7 @@ int output__commit(struct output *output, struct error *error)
 
 	if (err)
 		return fail(output, err, error);
-	if (output->temporary)
+	if (output->replaces)
 		err = move_in_place(output);
 	if (err)
 		return fail_to_move(output, err, error);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -25,31 +24,22 @@ int links__add(struct links *links, struct bpf_link *link)
 	return 0;
 }
 
-static void *close_link(void *link)
-{
-	bpf_link__destroy(link);
-	return NULL;
-}
-
 /*
- * All at once: once the probes of one are out it waits some 40 ms for a grace period of the kernel, and the
- * target would pay for those of the others meanwhile.
+ * The keepers all at once: once the probes of one are out it waits some 40 ms for a grace period of the
+ * kernel, and the target would pay for those of the others meanwhile.
  */
-void links__close(struct links *links)
+int links__close(struct links *links)
 {
-	pthread_t threads[MAX_LINKS];
-	size_t n = 0;
+	int err = 0;
 
-	while (links->n) {
-		struct bpf_link *link = links->list[--links->n];
-
-		if (!links->n || pthread_create(&threads[n], NULL, close_link, link))
-			close_link(link);
-		else
-			n++;
-	}
-	while (n)
-		pthread_join(threads[--n], NULL);
+	for (size_t i = 0; i < links->n_keepers; i++)
+		keeper__release(&links->keepers[i]);
+	while (links->n)
+		bpf_link__destroy(links->list[--links->n]);
+	while (links->n_keepers)
+		if (!keeper__wait(&links->keepers[--links->n_keepers]))
+			err = -EOWNERDEAD;
+	return err;
 }
 
 static bool holds(const struct links *links, int fd)
@@ -142,16 +132,38 @@ static void probe_path(const struct probe_set *set, char path[64])
 	snprintf(path, 64, "/proc/self/fd/%d", elf_image__fd(set->image));
 }
 
-int probe_set__attach(const struct probe_set *set, pid_t pid, struct links *links)
+struct attachment {
+	const struct probe_set *set;
+	pid_t pid;
+};
+
+static int attach_multi(const void *arg)
 {
+	const struct attachment *attachment = arg;
+	const struct probe_set *set = attachment->set;
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = set->offsets, .cookies = set->cookies,
 		    .cnt = set->n, .retprobe = set->returns);
+	struct bpf_link *link;
 	char path[64];
 
-	if (set->err || !set->n)
-		return set->err;
 	probe_path(set, path);
-	return links__add(links, bpf_program__attach_uprobe_multi(set->program, pid, path, NULL, &opts));
+	link = bpf_program__attach_uprobe_multi(set->program, attachment->pid, path, NULL, &opts);
+	return link ? bpf_link__fd(link) : -errno;
+}
+
+int probe_set__attach(const struct probe_set *set, pid_t pid, struct links *links)
+{
+	struct attachment attachment = {.set = set, .pid = pid};
+	int err = set->err;
+
+	if (err || !set->n)
+		return err;
+	if (links->n_keepers == MAX_KEEPERS)
+		return -E2BIG;
+	err = keeper__start(attach_multi, &attachment, &links->keepers[links->n_keepers]);
+	if (!err)
+		links->n_keepers++;
+	return err;
 }
 
 int probe_set__attach_singly(const struct probe_set *set, pid_t pid, struct links *slow_links)

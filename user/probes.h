@@ -10,17 +10,23 @@
 #include <bpf/libbpf.h>
 
 #include "elf_image.h"
+#include "keeper.h"
 
-/* What holds programs at their places: closing a link takes the program out. */
+/* What holds programs at their places: closing a link takes the program out, and so does a keeper's end. */
 #define MAX_LINKS 4096
+#define MAX_KEEPERS 8
 struct links {
 	struct bpf_link *list[MAX_LINKS];
 	size_t n;
+	struct keeper keepers[MAX_KEEPERS];
+	size_t n_keepers;
 };
 
 /* Takes over a link. 0, -E2BIG, or for NULL what errno says. */
 int links__add(struct links *links, struct bpf_link *link);
-void links__close(struct links *links);
+
+/* 0, or -EOWNERDEAD: probes were gone before, because their keeper was killed. */
+int links__close(struct links *links);
 
 /*
  * The same for links whose closing waits for a grace period of the kernel, almost a tenth of a second each:

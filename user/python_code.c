@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "decode.h"
 
@@ -67,21 +66,28 @@ static bool is_version(const char *text)
 	return text[0] == '3' && text[1] == '.' && isdigit((unsigned char)text[2]);
 }
 
+/* The file is the target's, and the version goes to terminals: nothing but what versions consist of. */
+static int version_length(const char *text)
+{
+	int n = 0;
+
+	while (isalnum((unsigned char)text[n]) || text[n] == '.' || text[n] == '+')
+		n++;
+	return n;
+}
+
 int python_code__version(struct python_code *code, char *buf, size_t len)
 {
 	int err = decode_function(code, "Py_GetVersion");
 
 	for (long i = 0; !err && i < code->n_insns; i++) {
 		char text[16] = {};
-		size_t n;
 
 		if (code->insns[i].op != INSN_LEA_ABSOLUTE ||
 		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) ||
 		    !is_version(text))
 			continue;
-		/* What follows is the file's to say, and goes to terminals. */
-		n = strspn(text, "0123456789.abcdefghijklmnopqrstuvwxyz+");
-		snprintf(buf, len, "%.*s", (int)n, text);
+		snprintf(buf, len, "%.*s", version_length(text), text);
 		return 0;
 	}
 	return err ? err : -ENOENT;

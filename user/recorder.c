@@ -44,7 +44,8 @@ struct recorder {
 	uint64_t started_ns, stopped_ns;
 	double attach_ms, detach_ms;
 	bool target_ended;
-	int err; /* the first that kept something of what was recorded from being taken over */
+	bool probes_lost; /* before the end */
+	int err;          /* the first that kept something of what was recorded from being taken over */
 };
 
 static bool has_domain(const struct recorder *recorder, enum linger_domain domain)
@@ -267,6 +268,11 @@ void recorder__free(struct recorder *recorder)
 
 /* --- running ----------------------------------------------------------------------------------------- */
 
+bool recorder__reads_by_ptrace(const struct recorder *recorder)
+{
+	return !memory_reader__is_bpf(recorder->reader);
+}
+
 int recorder__pidfd(const struct recorder *recorder)
 {
 	return target__pidfd(recorder->target);
@@ -373,7 +379,7 @@ void recorder__stop(struct recorder *recorder)
 		coverage__update(&recorder->coverage);
 	session__stop(recorder->session);
 	recorder->stopped_ns = begin = now_ns();
-	session__detach(recorder->session);
+	recorder->probes_lost = session__detach(recorder->session) < 0;
 	recorder->detach_ms = (now_ns() - begin) / 1e6;
 	note_error(recorder, update_names(recorder));
 	update_mappings(recorder, UINT64_MAX);
@@ -400,7 +406,7 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 		(recorder->sampler && sampler__is_over(recorder->sampler) && !summary->target_execed);
 	summary->forks = session__pools(recorder->session).state->forked;
 	summary->raw_error = recorder->raw_error.message[0] ? &recorder->raw_error : NULL;
-	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
+	summary->reads_by_ptrace = recorder__reads_by_ptrace(recorder);
 }
 
 static void summarize_sampling(const struct recorder *recorder, struct recorder_summary *summary)
@@ -429,6 +435,7 @@ int recorder__summary(const struct recorder *recorder, struct recorder_summary *
 			((recorder->stopped_ns ? recorder->stopped_ns : now_ns()) - recorder->started_ns) /
 			1e9,
 		.kernel_bytes = session__kernel_bytes(recorder->session),
+		.probes_lost = recorder->probes_lost,
 	};
 
 	if (recorder->err)

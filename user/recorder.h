@@ -50,7 +50,8 @@ struct recorder_summary {
 	uint64_t kernel_bytes;
 	bool reads_by_ptrace; /* the BPF memory reader is not available */
 	bool target_ended, target_execed, target_finalized;
-	uint32_t forks; /* processes forked by the target meanwhile, which run into the same probes */
+	bool probes_lost; /* before the end: some time at the end was not seen */
+	uint32_t forks;   /* processes forked by the target meanwhile, which run into the same probes */
 	bool sampled;
 	struct sampling_options sampling;
 	struct sampler_totals sampler;
@@ -68,6 +69,9 @@ int recorder__check(const struct recorder_options *options, struct error *error)
 int recorder__open(const struct recorder_options *options, struct recorder **ret_recorder,
 		   struct error *error);
 void recorder__free(struct recorder *recorder);
+
+/* The BPF memory reader is not available. */
+bool recorder__reads_by_ptrace(const struct recorder *recorder);
 
 /* Readable when the target has ended. */
 int recorder__pidfd(const struct recorder *recorder);

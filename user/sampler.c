@@ -23,6 +23,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "clock.h"
 #include "governor.h"
@@ -93,9 +94,15 @@ struct sampler {
 
 /* --- helpers ----------------------------------------------------------------------------------------- */
 
+/* Linger's own, with that of the processes that attached and detached for it. */
 static uint64_t tracer_ns(void)
 {
-	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	struct rusage usage = {};
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID) +
+	       (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000ull +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
 }
 
 /* xorshift64*. */

@@ -36,7 +36,7 @@ struct sampler_totals {
 	double cost;          /* share of the target's time, over the whole recording */
 	double recent_cost;   /* over the last ten seconds */
 	double trap_ns;       /* what a hit costs before its program does anything */
-	uint64_t tracer_ns;   /* CPU time of this process */
+	uint64_t tracer_ns;   /* CPU time of this process and its keepers */
 	uint64_t target_ns;   /* CPU time of the target up to the end of the last window */
 	double census_s;      /* into the recording: when the heap was last counted */
 	uint64_t samples;     /* blocks that outlived their window */

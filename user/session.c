@@ -405,11 +405,13 @@ void session__stop(struct session *session)
 	__atomic_store_n(&session->state->active, 0, __ATOMIC_SEQ_CST);
 }
 
-void session__detach(struct session *session)
+int session__detach(struct session *session)
 {
-	links__close(&session->window_links);
-	links__close(&session->links);
+	int err = links__close(&session->window_links);
+
+	err = links__close(&session->links) ?: err;
 	links__close_slow(&session->slow_links);
+	return err;
 }
 
 struct session_pools session__pools(const struct session *session)
@@ -534,10 +536,10 @@ bool session__holds_window(const struct session *session)
 	return __atomic_load_n(&session->state->phase, __ATOMIC_ACQUIRE) == TRACE_FREES;
 }
 
-void session__close_window(struct session *session)
+int session__close_window(struct session *session)
 {
 	set_phase(session, TRACE_NOTHING);
-	links__close(&session->window_links);
+	return links__close(&session->window_links);
 }
 
 const struct block_bucket *session__window_blocks(const struct session *session, size_t *ret_n)

@@ -45,8 +45,8 @@ void session__free(struct session *session);
 void session__start(struct session *session);
 void session__stop(struct session *session);
 
-/* Takes the probes out; the maps stay readable. */
-void session__detach(struct session *session);
+/* Takes the probes out; the maps stay readable. 0, or -EOWNERDEAD: some were gone before. */
+int session__detach(struct session *session);
 
 /*
  * Sampled mode. The blocks of a window, those of the object and the raw domain that it saw allocated and not
@@ -84,8 +84,8 @@ void session__begin_window(struct session *session, uint64_t max_hits);
 void session__hold_window(struct session *session);
 bool session__holds_window(const struct session *session);
 
-/* Takes the probes out. */
-void session__close_window(struct session *session);
+/* Takes the probes out. 0, or -EOWNERDEAD: some were gone before. */
+int session__close_window(struct session *session);
 
 const struct block_bucket *session__window_blocks(const struct session *session, size_t *ret_n);
 

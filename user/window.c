@@ -181,7 +181,7 @@ int window__run(struct window *window, const struct window_limits *limits, struc
 		struct window_times *ret_times, struct error *error)
 {
 	struct window_times times;
-	int err;
+	int err, closing;
 
 	window->n_objects = window->n_raw_blocks = 0;
 	session__clear_window(window->session);
@@ -199,7 +199,9 @@ int window__run(struct window *window, const struct window_limits *limits, struc
 		if (err)
 			error__set(error, err, "failed to read the process's memory");
 	}
-	session__close_window(window->session);
+	closing = session__close_window(window->session);
+	if (!err && closing)
+		err = error__set(error, closing, "the process that kept the probes was killed");
 	judge_followed(window);
 	times.closed = window__read_clocks(window);
 	*ret_times = times;

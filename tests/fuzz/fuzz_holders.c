@@ -38,7 +38,7 @@ static void find(const struct python *python, const char *type, uint64_t address
 	struct holders holders;
 	struct error error;
 
-	if (holders__find(NULL, NULL, python, &query, &holders, &error))
+	if (holders__find(NULL, NULL, python, NULL, &query, &holders, &error))
 		return;
 	fuzz__check(holders.n_targets <= holders.n_instances || address, "targets are instances");
 	check(&holders, render_why_text, check__text);

@@ -54,14 +54,14 @@ static struct census_type make_type(struct input *input, uint64_t number)
 	};
 }
 
-static struct census *make_census(struct input *input, struct pool_map *pools)
+static struct census *make_census(struct input *input, const struct heap_memory *memory,
+				  struct heap_objects *objects)
 {
-	const struct census_memory memory = {.pools = pools};
 	struct heap_torn torn = {.blocks = amount(input), .bytes = amount(input)};
 	size_t n = 1 + input__below(input, MAX_TYPES);
 	struct census *census;
 
-	fuzz__check(!census__new(&memory, &census), "there is memory for a census");
+	fuzz__check(!census__new(memory, objects, &census), "there is memory for a census");
 	for (size_t i = 0; i < n; i++) {
 		struct census_type type = make_type(input, i + 1);
 
@@ -130,12 +130,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct input input = {bytes, n};
 	struct pool_map pools = pool_map__of(POOL_MAX_BYTES);
+	const struct heap_memory memory = {.pools = &pools};
+	struct heap_objects *objects = NULL;
 	struct census_about about = {
 		.pid = 1, .python_version = "3.11.2", .by = input__below(&input, CENSUS_BY_MODULE + 1)};
-	struct census *census = make_census(&input, &pools);
-	struct profile *profile = fake_profile__make(&input);
 	struct type_stacks *stacks = NULL;
+	struct profile *profile;
+	struct census *census;
 
+	fuzz__check(!heap_objects__new(&memory, &objects), "there is memory for a census");
+	census = make_census(&input, &memory, objects);
+	profile = fake_profile__make(&input);
 	if (!type_stacks__new(profile, &stacks))
 		about.stacks = stacks;
 	about.stacks_path = input__text(&input);
@@ -143,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	type_stacks__free(stacks);
 	profile__free(profile);
 	census__free(census);
+	heap_objects__free(objects);
 	pool_map__free(&pools);
 	input__free(&input);
 	return 0;

@@ -36,7 +36,7 @@ static void read_stack(const struct python *python, struct stack_reader *reader,
 
 static void read_threads(const struct python *python)
 {
-	struct stack_reader *reader = stack_reader__new(NULL, python);
+	struct stack_reader *reader = stack_reader__new(NULL, python, NULL);
 	struct thread_state *states;
 	struct error error;
 	size_t n;

@@ -24,7 +24,8 @@ from interpreters import BUILD, Interpreter, TESTS, clean_environment
 
 LINGER = TESTS.parent / "build" / "linger"
 RECORDING = "linger: recording"
-TIMEOUT_S = 60
+SLOWNESS = int(os.environ.get("LINGER_TEST_SLOWNESS", "1"))  # how much longer things take on this machine
+TIMEOUT_S = 60 * SLOWNESS
 POLL_S = 0.01
 NEVER_A_PID = 4194305  # above the kernel's highest pid_max
 
@@ -77,6 +78,7 @@ def pools_of(text):
 
 class Target:
     """A program of tests/targets under some interpreter, waiting for commands."""
+    greeting = "ready"
 
     def __init__(self, interpreter: Interpreter, script: str, *arguments: str, user=None, **environment):
         folder = installed_targets(interpreter.root)
@@ -88,7 +90,7 @@ class Target:
         self.pid = self.process.pid
         self.pending = b""
         try:
-            self.expect("ready")
+            self.expect(self.greeting)
         except BaseException:
             self.__exit__()
             raise

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -108,6 +110,48 @@ static void test_abandon(void **state)
 	assert_int_equal(count_files(), 1);
 	unlink("old");
 	output__abandon(NULL);
+}
+
+/* Who writes is killed before the end. */
+static void test_killed(void **state)
+{
+	int unnamed = open(".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600), status;
+	pid_t child;
+
+	if (unnamed < 0)
+		skip(); /* a file system that has only files with names */
+	close(unnamed);
+	child = fork();
+	if (child == 0) {
+		struct output *output = NULL;
+
+		if (output__open("new", false, &output, &error))
+			_exit(1);
+		fputs("text", output__stream(output));
+		fflush(output__stream(output));
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(count_files(), 0);
+}
+
+/* The first names that it would be written under are taken; what has them stays. */
+static void test_taken_names(void **state)
+{
+	struct output *output;
+	char name[64];
+
+	snprintf(name, sizeof(name), "new.%d.0", getpid());
+	put_file(name, "other");
+	output = open_output("new", false);
+	fputs("text", output__stream(output));
+	assert_int_equal(output__commit(output, &error), 0);
+	check_contents("new", "text");
+	check_contents(name, "other");
+	assert_int_equal(count_files(), 2);
+	unlink(name);
+	unlink("new");
 }
 
 static void test_no_overwrite(void **state)
@@ -340,6 +384,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_commit, setup),
 		cmocka_unit_test_setup(test_abandon, setup),
+		cmocka_unit_test_setup(test_killed, setup),
+		cmocka_unit_test_setup(test_taken_names, setup),
 		cmocka_unit_test_setup(test_no_overwrite, setup),
 		cmocka_unit_test_setup(test_no_overwrite_of_a_link, setup),
 		cmocka_unit_test_setup(test_made_meanwhile, setup),
