@@ -18,8 +18,7 @@ struct python_code;
 struct python_code *python_code__new(struct elf_image *image);
 void python_code__free(struct python_code *code);
 
-/* The word that Py_GetVersion's string begins with, "3.9.2+" say: nothing but letters, digits, '.' and '+'.
- * 0, -ENOENT. */
+/* The string that Py_GetVersion begins with, "3.9.2+" say. 0, -ENOENT. */
 int python_code__version(struct python_code *code, char *buf, size_t len);
 
 /*

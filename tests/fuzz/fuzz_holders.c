@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!fake_target__take_heap(bytes, n, &python))
 		return 0;
 	python.interpreters = FAKE_HEAP + offsetof(struct pool_header, nextpool); /* there may be none */
-	find(&python, "list", 0);
+	find(&python, "set", 0);
 	find(&python, NULL, FAKE_HEAP + POOL_HEADER_BYTES + 16);
 	return 0;
 }

@@ -52,13 +52,15 @@ static void put_type(uint32_t kind)
 	strcpy((char *)block + 400, kinds[kind].name);
 }
 
-/* Behind what the collector keeps; its fields are small numbers and the other instances by turns. */
+/* Behind the collector's links to the next one; its fields are small numbers and the other instances by
+ * turns. */
 static void put_instance(uint32_t kind)
 {
 	uint64_t *block = (uint64_t *)(seed.pool + BLOCK(KINDS + kind));
 
 	for (uint32_t i = 0; i < BLOCK_BYTES / sizeof(*block); i++)
 		block[i] = i % 2 ? FAKE_HEAP + BLOCK(KINDS + i % KINDS) + 16 : i % 5;
+	block[0] = block[1] = FAKE_HEAP + BLOCK(KINDS + (kind + 1) % KINDS);
 	block[2] = 1;
 	block[3] = TYPES + BLOCK(kind);
 }
