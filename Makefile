@@ -11,6 +11,8 @@
 #                   TRUTH_OPTIONS say (tests/truth/run.sh)
 #   make survival   sampled mode's survivors against a trace of every free; ten minutes, or what
 #                   SURVIVAL_OPTIONS say (tests/survival/run.sh)
+#   make chaos      faults of linger, its targets and what is around them; about 45 minutes, or what CHAOS_OPTIONS
+#                   say (tests/chaos/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
 #   V=1 shows the commands.
 
@@ -60,7 +62,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit fuzz integration demo bench truth survival install clean
+.PHONY: all check-packages setup test unit fuzz integration demo bench truth survival chaos install clean
 all: $(BUILD)/linger
 
 # --- what has to be there ---------------------------------------------------------------------------------
@@ -245,6 +247,10 @@ truth: setup
 survival: setup
 	@$(MAKE) --no-print-directory all $(SURVIVAL_BIN)
 	@tests/survival/run.sh $(SURVIVAL_OPTIONS)
+
+chaos: setup
+	@$(MAKE) --no-print-directory all
+	@tests/chaos/run.sh $(CHAOS_OPTIONS)
 
 install: $(BUILD)/linger
 	install -D -m 755 $(BUILD)/linger $(DESTDIR)$(PREFIX)/sbin/linger

@@ -14,7 +14,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import ends  # noqa: F401
+import limits  # noqa: F401
 import outputs  # noqa: F401
+import surroundings  # noqa: F401
 from harness import FAULTS, Fault, NothingLeft, Skipped
 
 FAILURES = (AssertionError, OSError, ValueError, EOFError, KeyError, subprocess.SubprocessError)
