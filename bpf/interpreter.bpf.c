@@ -12,6 +12,7 @@ int interpreter_site(struct pt_regs *ctx)
 	union site_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
 	struct trace_state *state = get_state();
 
+	use_the_threads_stack(ctx);
 	if (!state || !is_target())
 		return 0;
 	if (cookie.kind == SITE_CODE_DEALLOC)

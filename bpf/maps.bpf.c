@@ -21,3 +21,4 @@ struct trace_state_map trace_state SEC(".maps");
 struct counters_map counters SEC(".maps");
 struct walks_map walks SEC(".maps");
 struct mapping_events_map mapping_events SEC(".maps");
+struct no_programs_map no_programs SEC(".maps");

@@ -163,6 +163,14 @@ struct mapping_events_map {
 	__uint(max_entries, PAGE_BYTES);
 };
 
+/* Always empty; see use_the_threads_stack. */
+struct no_programs_map {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
 extern struct live_set_map live_set SEC(".maps");
 extern struct size_cache_map size_cache SEC(".maps");
 extern struct block_buckets_map block_buckets SEC(".maps");
@@ -179,8 +187,23 @@ extern struct trace_state_map trace_state SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern struct walks_map walks SEC(".maps");
 extern struct mapping_events_map mapping_events SEC(".maps");
+extern struct no_programs_map no_programs SEC(".maps");
 
 extern const volatile struct trace_config linger_config;
+
+/*
+ * Every program of a uprobe says this. From Linux 6.13 on a function of a tracing program that needs 64 bytes
+ * of stack gets them from memory that each processor has once, which is safe where a program cannot be
+ * interrupted by itself. Those of uprobes can: on a kernel that preempts, a second thread runs the same one
+ * in between and overwrites what the first had there, pointers too, and the kernel panics (seen on 7.2). A
+ * program with a tail call is left on its thread's own stack, and it is enough that the call stands there:
+ * the verifier, who knows that the target has an id, takes it out.
+ */
+static __always_inline void use_the_threads_stack(void *ctx)
+{
+	if (!linger_config.tgid)
+		bpf_tail_call(ctx, &no_programs, 0);
+}
 
 static __always_inline struct trace_state *get_state(void)
 {

@@ -107,6 +107,7 @@ int pymalloc_site(struct pt_regs *ctx)
 {
 	__u64 began_ns = begin_run();
 
+	use_the_threads_stack(ctx);
 	on_site(ctx);
 	end_run(began_ns);
 	return 0;

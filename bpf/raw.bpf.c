@@ -107,6 +107,7 @@ int raw_entry(struct pt_regs *ctx)
 {
 	__u64 began_ns = begin_run();
 
+	use_the_threads_stack(ctx);
 	on_entry(ctx);
 	end_run(began_ns);
 	return 0;
@@ -155,6 +156,7 @@ int raw_return(struct pt_regs *ctx)
 {
 	__u64 began_ns = begin_run();
 
+	use_the_threads_stack(ctx);
 	on_return(ctx);
 	end_run(began_ns);
 	return 0;

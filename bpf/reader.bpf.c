@@ -73,7 +73,7 @@ int read_memory(struct bpf_iter__task *ctx)
 
 	if (!reading.task || !reading.state || !reading.buffer || reading.state->done)
 		return 0;
-	if (reader_tgid && reading.task->tgid != reader_tgid)
+	if (reader_tgid && (__u32)reading.task->tgid != reader_tgid)
 		return 0;
 	reading.state->done = 1;
 	reading.state->tgid = reading.task->tgid;

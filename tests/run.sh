@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs every test that is built: run.sh [--unit | --fuzz | --integration] [PYTEST OPTION...]
+# Runs every test that is built: run.sh [--lint | --unit | --fuzz | --integration | --kernels] [OPTION...]
 # Last line: `N passed, N failed, N skipped`, all tests together; a fuzzer is one. Fails if a test fails.
+# --integration passes options on to pytest; --kernels boots one kernel only.
 # FUZZ_SECONDS: how long the fuzzers run, all together (default 60).
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -47,10 +48,14 @@ run_unit() {
 	done
 }
 
-# What an earlier run has found out is where this one begins.
+# What earlier runs have found out is where this one begins: here, and those whose inputs were kept
+# (tests/fuzz/keep.sh). All of it is run before anything new is tried.
 run_fuzzer() {
-	local name=$(basename "$1") inputs=build/fuzz/inputs/$(basename "$1")
+	local name inputs
+	name=$(basename "$1")
+	inputs=build/fuzz/inputs/$name
 	mkdir -p "$inputs"
+	[ -f "tests/fuzz/corpus/$name.tar.gz" ] && tar xzf "tests/fuzz/corpus/$name.tar.gz" -C "$inputs"
 	if "$1" -max_total_time="$2" -timeout=10 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
 		"$inputs" > "$log" 2>&1; then
 		passed=$((passed + 1))
@@ -72,6 +77,19 @@ run_fuzz() {
 	done
 }
 
+# A script that counts for itself. Its summary is not shown: the last one has to be that of all.
+run_script() {
+	local form='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' summary
+	"$@" 2>&1 | tee "$log" | grep --line-buffered -vE "$form"
+	[ "${PIPESTATUS[0]}" = 0 ] || status=1
+	summary=$(grep -E "$form" "$log" | tail -n 1)
+	passed=$((passed + $(number_before "$summary" passed)))
+	skipped=$((skipped + $(number_before "$summary" skipped)))
+	failed=$((failed + $(number_before "$summary" failed)))
+	# It ended before it could count.
+	[ -n "$summary" ] || { failed=$((failed + 1)) status=1; }
+}
+
 run_integration() {
 	local summary result
 	tests/setup/roots.sh || echo "linger: the interpreters of other Debian releases are skipped"
@@ -91,14 +109,16 @@ run_integration() {
 
 what=all
 case "${1:-}" in
---unit | --fuzz | --integration)
+--lint | --unit | --fuzz | --integration | --kernels)
 	what=${1#--}
 	shift
 	;;
 esac
+case $what in all | lint) run_script tests/lint.sh ;; esac
 case $what in all | unit) run_unit ;; esac
 case $what in all | fuzz) run_fuzz ;; esac
 case $what in all | integration) run_integration "$@" ;; esac
+case $what in all | kernels) run_script tests/kernels/run.sh --smoke ;; esac
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

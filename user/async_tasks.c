@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "coroutine_stack.h"
 #include "heap_walk.h"
 #include "target_text.h"
@@ -59,19 +60,16 @@ struct search {
 
 static int add_address(struct search *search, uint64_t address)
 {
+	uint64_t *grown;
+
 	if (search->n == MAX_TASKS) {
 		search->found.n_left_out++;
 		return 0;
 	}
-	if (search->n == search->capacity) {
-		size_t capacity = search->capacity ? search->capacity * 2 : 256;
-		uint64_t *grown = reallocarray(search->addresses, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		search->addresses = grown;
-		search->capacity = capacity;
-	}
+	grown = array__grow(search->addresses, search->n, &search->capacity, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	search->addresses = grown;
 	search->addresses[search->n++] = address;
 	return 0;
 }

@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a block holds is told by its words: the type of an object lies at one of three places, by whether the
- * collector and managed attributes have words in front of it, and each type says at which. A word there that
- * is a type is nearly always right; what else has to hold keeps out storage that was an object before, or
- * that holds types:
- *   - the object fits into the block;
- *   - its reference count is one. An address is not: its upper half is not 0, or, in programs that are loaded
- *     low and heaps grown by brk, it lies in a mapping;
- *   - the collector's links are both there or both missing.
- * A type has more than 512 bytes, so no address in a pool is one, and most words need not be looked at.
- *
- * Outside the pools the collector's links have told already where an object is; what has no more than 512
- * bytes there lies in a pool that is newer than the walk.
- *
- * Blocks that hold no object are mostly buffers of one. Each block is marked as what it was found to be, in
- * whatever order its owner and its pool are met; what is found first stands, so that each counts once.
+ * What the blocks hold is told in user/heap_objects.h. Those that hold no object are mostly buffers of one.
+ * Each block is marked as what it was found to be, in whatever order its owner and its pool are met; what is
+ * found first stands, so that each counts once.
  */
 #include "census.h"
 
@@ -22,26 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address_map.h"
+#include "array.h"
 #include "block_marks.h"
 #include "census_group.h"
 
-#define NO_TYPE (ADDRESS_MAP_NONE - 1)
-#define MAX_KNOWN (1u << 21) /* addresses to remember, 64 MiB; they are asked for again if there are more */
-#define N_RECENT 1024        /* a power of two */
-#define STR_MIN_BYTES 40     /* of a short str, which is smaller than its type says */
-#define OUTSIDE_MIN_BYTES (POOL_SIZE_CLASSES * POOL_CLASS_BYTES)
 #define MAX_LENGTH (UINT64_C(1) << 40) /* that is believed */
 #define MAX_BUFFER_BYTES (UINT64_C(1) << 40)
 
 struct census {
-	struct census_memory memory;
-	struct address_map known;             /* address -> index of a type, or NO_TYPE */
-	struct address_slot recent[N_RECENT]; /* of what was asked for last */
+	struct heap_memory memory;
+	struct heap_objects *objects;
 	struct census_type *types;
 	size_t n_types, types_capacity;
-	uint64_t *asked;
-	size_t n_asked, asked_capacity;
 	struct census_sum rests[CENSUS_RESTS];
 	struct census_sum total;
 	struct census_sum outside;
@@ -50,13 +30,14 @@ struct census {
 	size_t n_holders, holders_capacity;
 };
 
-int census__new(const struct census_memory *memory, struct census **ret_census)
+int census__new(const struct heap_memory *memory, struct heap_objects *objects, struct census **ret_census)
 {
 	struct census *census = calloc(1, sizeof(*census));
 
 	if (!census)
 		return -ENOMEM;
 	census->memory = *memory;
+	census->objects = objects;
 	if (block_marks__new(memory->pools, &census->marks)) {
 		free(census);
 		return -ENOMEM;
@@ -74,209 +55,25 @@ void census__free(struct census *census)
 		free(census->types[i].module);
 	}
 	free(census->types);
-	free(census->asked);
 	free(census->holders);
 	block_marks__free(census->marks);
-	address_map__free(&census->known);
 	free(census);
-}
-
-/* --- types ------------------------------------------------------------------------------------------- */
-
-/* The array with room for one more; NULL: there is no memory for it, and the array stays. */
-static void *grow(void *items, size_t n, size_t *capacity, size_t item_bytes)
-{
-	size_t wanted = *capacity ? *capacity * 2 : 256;
-	void *grown;
-
-	if (n < *capacity)
-		return items;
-	grown = reallocarray(items, wanted, item_bytes);
-	if (grown)
-		*capacity = wanted;
-	return grown;
-}
-
-/* Most blocks are of few types, which need not be looked for among a million addresses. */
-static struct address_slot *recent_slot(struct census *census, uint64_t address)
-{
-	return &census->recent[address / 16 % N_RECENT];
-}
-
-static uint32_t find_known(struct census *census, uint64_t address)
-{
-	struct address_slot *slot = recent_slot(census, address);
-
-	if (slot->address != address)
-		*slot = (struct address_slot){address, address_map__find(&census->known, address)};
-	return slot->value;
-}
-
-static int put_known(struct census *census, uint64_t address, uint32_t value)
-{
-	*recent_slot(census, address) = (struct address_slot){0};
-	return address_map__put(&census->known, address, value);
-}
-
-/* Forgets what is no type. */
-static int forget(struct census *census)
-{
-	int err = 0;
-
-	memset(census->recent, 0, sizeof(census->recent));
-	address_map__free(&census->known);
-	for (size_t i = 0; i < census->n_types && !err; i++)
-		err = address_map__put(&census->known, census->types[i].type.address, i);
-	return err;
-}
-
-static int ask(struct census *census, uint64_t address)
-{
-	uint64_t *asked;
-	int err;
-
-	if (pool_map__has(census->memory.pools, address) || find_known(census, address) != ADDRESS_MAP_NONE)
-		return 0;
-	asked = grow(census->asked, census->n_asked, &census->asked_capacity, sizeof(*asked));
-	if (!asked)
-		return -ENOMEM;
-	census->asked = asked;
-	err = put_known(census, address, NO_TYPE);
-	if (!err)
-		asked[census->n_asked++] = address;
-	return err;
-}
-
-static int ask_for_pool(struct census *census, const struct heap_pool *pool)
-{
-	uint32_t n_words = pool__block_bytes(heap_pool__header(pool)) / sizeof(uint64_t);
-	int err = 0;
-
-	for (uint32_t i = 0; i < heap_pool__n_blocks(pool) && !err; i++) {
-		const uint64_t *words = heap_pool__block(pool, i);
-		uint64_t types[FINGERPRINT_MAX_TYPE_WORDS];
-		size_t n = 0;
-
-		if (words)
-			n = fingerprint__type_words(words, n_words, census->memory.gc_head_bytes, types);
-		for (size_t t = 0; t < n && !err; t++)
-			err = ask(census, types[t]);
-	}
-	return err;
-}
-
-static int start_asking(struct census *census)
-{
-	census->n_asked = 0;
-	return census->known.n > MAX_KNOWN ? forget(census) : 0;
-}
-
-int census__ask(struct census *census, const struct heap_pool *pools, size_t n,
-		const uint64_t **ret_addresses, size_t *ret_n)
-{
-	int err = start_asking(census);
-
-	for (size_t i = 0; i < n && !err; i++)
-		err = ask_for_pool(census, &pools[i]);
-	if (err)
-		return err;
-	*ret_addresses = census->asked;
-	*ret_n = census->n_asked;
-	return 0;
-}
-
-int census__ask_outside(struct census *census, const struct gc_node *nodes, size_t n,
-			const uint64_t **ret_addresses, size_t *ret_n)
-{
-	int err = start_asking(census);
-
-	for (size_t i = 0; i < n && !err; i++) {
-		uint64_t type = nodes[i].words[GC_HEAD_WORDS + 1];
-
-		if (object__may_be_pointer(type))
-			err = ask(census, type);
-	}
-	if (err)
-		return err;
-	*ret_addresses = census->asked;
-	*ret_n = census->n_asked;
-	return 0;
 }
 
 int census__add_type(struct census *census, const struct census_type *type)
 {
 	struct census_type *types =
-		grow(census->types, census->n_types, &census->types_capacity, sizeof(*types));
-	int err;
+		array__grow(census->types, census->n_types, &census->types_capacity, sizeof(*types));
 
 	if (!types)
 		return -ENOMEM;
 	census->types = types;
-	err = put_known(census, type->type.address, census->n_types);
-	if (!err) {
-		types[census->n_types] = *type;
-		types[census->n_types++].n_types = 1;
-	}
-	return err;
+	types[census->n_types] = *type;
+	types[census->n_types++].n_types = 1;
+	return heap_objects__add_type(census->objects, &type->type);
 }
 
 /* --- blocks ------------------------------------------------------------------------------------------ */
-
-static bool fits(const struct object_type *type, uint32_t block_bytes)
-{
-	uint32_t bytes = object_type__is_str(type) ? STR_MIN_BYTES : type->basic_bytes;
-
-	return type->object * sizeof(uint64_t) + bytes <= block_bytes;
-}
-
-/* NULL: there is no such type. */
-static struct census_type *find_type(struct census *census, uint64_t address)
-{
-	uint32_t index = NO_TYPE;
-
-	if (object__may_be_pointer(address) && !pool_map__has(census->memory.pools, address))
-		index = find_known(census, address);
-	return index < census->n_types ? &census->types[index] : NULL;
-}
-
-/* The type whose instance a block holds, alive or dead; NULL: there is none. */
-static struct census_type *type_of(struct census *census, const uint64_t *words, uint32_t block_bytes)
-{
-	for (uint32_t object = 0; (object + 2) * 8 <= block_bytes; object += 2) {
-		struct census_type *type = find_type(census, words[object + 1]);
-
-		if (type && type->type.object == object && fits(&type->type, block_bytes))
-			return type;
-		if (object > census->memory.gc_head_bytes / 8)
-			break;
-	}
-	return NULL;
-}
-
-static bool is_low_address(const struct census *census, uint64_t word)
-{
-	for (size_t i = 0; i < census->memory.n_low; i++)
-		if (word >= census->memory.low[i].start && word < census->memory.low[i].end)
-			return true;
-	return false;
-}
-
-/* What the collector keeps in front of an object: two links, or neither. The low bits are its own. */
-static bool has_links(const uint64_t *head)
-{
-	uint64_t next = head[0], previous = head[1];
-
-	return next ? object__may_be_pointer(next & ~UINT64_C(7)) : previous < 4;
-}
-
-/* Whether a dead object is one that the interpreter keeps, and not what was left in a block that is used
- * anew. */
-static bool is_kept(const struct object_type *type, const uint64_t *object)
-{
-	const uint64_t *head = object - GC_HEAD_WORDS;
-
-	return object_type__has_gc(type) ? !head[0] && head[1] < 4 : !object[0];
-}
 
 static void add_block(struct census_sum *sum, uint32_t bytes)
 {
@@ -288,12 +85,6 @@ static void take_block(struct census_sum *sum, uint32_t bytes)
 {
 	sum->blocks--;
 	sum->bytes -= bytes;
-}
-
-static bool is_alive(const struct census *census, const struct object_type *type, const uint64_t *object)
-{
-	return object__counts_references(object[0]) && !is_low_address(census, object[0]) &&
-	       (!object_type__has_gc(type) || has_links(object - GC_HEAD_WORDS));
 }
 
 static void add_bytes(struct census_type *row, uint64_t address, uint64_t bytes)
@@ -313,7 +104,8 @@ static int add_holder(struct census *census, const struct census_holder *holder)
 		add_bytes(row, holder->address, holder->bytes);
 		return 0;
 	}
-	holders = grow(census->holders, census->n_holders, &census->holders_capacity, sizeof(*holders));
+	holders =
+		array__grow(census->holders, census->n_holders, &census->holders_capacity, sizeof(*holders));
 	if (!holders)
 		return -ENOMEM;
 	census->holders = holders;
@@ -354,19 +146,14 @@ static int count_object(struct census *census, struct census_type *row, uint64_t
 static int count_block(struct census *census, uint64_t address, const uint64_t *words, uint32_t block_bytes,
 		       enum block_mark *ret_mark)
 {
-	struct census_type *row = type_of(census, words, block_bytes);
-	const uint64_t *object = row ? words + row->type.object : NULL;
+	uint32_t type;
+	enum heap_content content = heap_objects__in_block(census->objects, words, block_bytes, &type);
 
-	*ret_mark = BLOCK_OBJECT;
+	*ret_mark = content == HEAP_UNKNOWN ? BLOCK_UNKNOWN : BLOCK_OBJECT;
 	add_block(&census->total, block_bytes);
-	if (row && is_alive(census, &row->type, object))
-		return count_object(census, row, address, words, block_bytes);
-	if (row && !object__counts_references(object[0]) && is_kept(&row->type, object)) {
-		add_block(&census->rests[CENSUS_FREE_LIST], block_bytes);
-		return 0;
-	}
-	*ret_mark = BLOCK_UNKNOWN;
-	add_block(&census->rests[CENSUS_NO_OBJECT], block_bytes);
+	if (content == HEAP_LIVING)
+		return count_object(census, &census->types[type], address, words, block_bytes);
+	add_block(&census->rests[content == HEAP_KEPT ? CENSUS_FREE_LIST : CENSUS_NO_OBJECT], block_bytes);
 	return 0;
 }
 
@@ -402,27 +189,16 @@ int census__count(struct census *census, const struct heap_pool *pools, size_t n
 
 /* --- outside the pools ------------------------------------------------------------------------------- */
 
-/* The type of a living object, and its bytes; NULL: it is none, or lies in a pool after all. */
-static struct census_type *type_outside(struct census *census, const struct gc_node *node,
-					uint64_t *ret_bytes)
-{
-	const uint64_t *object = node->words + GC_HEAD_WORDS;
-	struct census_type *row = find_type(census, object[1]);
-
-	if (!row || !is_alive(census, &row->type, object) || !object_type__has_gc(&row->type))
-		return NULL;
-	*ret_bytes = object_sizes__outside(&census->memory.sizes, &row->type, object);
-	return *ret_bytes > OUTSIDE_MIN_BYTES ? row : NULL;
-}
-
 static int count_node(struct census *census, const struct gc_node *node)
 {
 	struct census_holder holder;
+	struct census_type *row;
 	uint64_t bytes;
-	struct census_type *row = type_outside(census, node, &bytes);
+	uint32_t type;
 
-	if (!row)
+	if (!heap_objects__outside(census->objects, node, &type, &bytes))
 		return 0;
+	row = &census->types[type];
 	row->tracked++;
 	add_block(&row->outside, bytes);
 	add_block(&census->outside, bytes);
@@ -431,7 +207,7 @@ static int count_node(struct census *census, const struct gc_node *node)
 		.words = node->words,
 		.n_words = GC_NODE_WORDS,
 		.n_before = GC_HEAD_WORDS,
-		.type = row - census->types,
+		.type = type,
 		.bytes = bytes,
 	};
 	add_length(row, &holder);
@@ -503,64 +279,6 @@ void census__finish_holders(struct census *census)
 		add_bytes(&census->types[holder->type], holder->address, holder->bytes);
 	}
 	census->n_holders = 0;
-}
-
-/* --- objects ----------------------------------------------------------------------------------------- */
-
-static int visit_block(struct census *census, uint64_t address, const uint64_t *words, uint32_t block_bytes,
-		       census_visit *visit, void *context)
-{
-	const struct census_type *row = type_of(census, words, block_bytes);
-	struct object_ref object = {.bytes = words, .n_bytes = block_bytes};
-
-	if (!row || !is_alive(census, &row->type, words + row->type.object))
-		return 0;
-	object.type = row->type.address;
-	object.n_before = row->type.object * sizeof(*words);
-	object.address = address + object.n_before;
-	return visit(context, &object);
-}
-
-int census__visit(struct census *census, const struct heap_pool *pools, size_t n, census_visit *visit,
-		  void *context)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		uint32_t block_bytes = pool__block_bytes(heap_pool__header(&pools[i]));
-		uint64_t first = pools[i].address + POOL_HEADER_BYTES;
-
-		for (uint32_t b = 0; b < heap_pool__n_blocks(&pools[i]) && !err; b++) {
-			const uint64_t *words = heap_pool__block(&pools[i], b);
-
-			if (words)
-				err = visit_block(census, first + (uint64_t)b * block_bytes, words,
-						  block_bytes, visit, context);
-		}
-	}
-	return err;
-}
-
-int census__visit_outside(struct census *census, const struct gc_node *nodes, size_t n, census_visit *visit,
-			  void *context)
-{
-	const uint32_t n_before = GC_HEAD_WORDS * sizeof(nodes->words[0]);
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i++) {
-		uint64_t bytes;
-		const struct census_type *row = type_outside(census, &nodes[i], &bytes);
-
-		if (row)
-			err = visit(context, &(struct object_ref){
-						     .address = nodes[i].address + n_before,
-						     .type = row->type.address,
-						     .bytes = nodes[i].words,
-						     .n_bytes = sizeof(nodes[i].words),
-						     .n_before = n_before,
-					     });
-	}
-	return err;
 }
 
 /* --- the result -------------------------------------------------------------------------------------- */

@@ -2,38 +2,21 @@
 #ifndef LINGER_CENSUS_H
 #define LINGER_CENSUS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fingerprint.h"
-#include "heap_walk.h"
+#include "heap_objects.h"
 #include "object_buffers.h"
-#include "object_size.h"
-#include "referents.h"
 
 /*
  * Counts what the blocks of a heap hold, by type, and the collector's objects outside the pools. Pure: they
- * come from user/heap_walk.h, what addresses may be types the census asks of its owner, who reads them, and
- * what buffers objects own (dict keys, list items) its owner tells.
+ * come from user/heap_walk.h, what they are is told by user/heap_objects.h, and what buffers objects own
+ * (dict keys, list items) the census's owner tells.
  */
 struct census;
 
 struct census_sum {
 	uint64_t blocks, bytes;
-};
-
-struct address_range {
-	uint64_t start, end;
-};
-
-/* What is known of the target's memory; it has to outlive the counting. */
-struct census_memory {
-	uint32_t gc_head_bytes;
-	struct object_sizes sizes;
-	struct pool_map *pools;
-	const struct address_range *low; /* what is mapped below 4 GiB, where addresses look like counts */
-	size_t n_low;
 };
 
 /* The instance that has the most of something; address 0: none has any. */
@@ -97,21 +80,13 @@ enum census_rest {
 	CENSUS_RESTS,
 };
 
-int census__new(const struct census_memory *memory, struct census **ret_census);
+/* The objects have to outlive the counting; they get their types through census__add_type(). */
+int census__new(const struct heap_memory *memory, struct heap_objects *objects, struct census **ret_census);
 void census__free(struct census *census);
 
-/*
- * For some pools at a time: what words of their blocks would be types and are not known yet, put out once
- * each; then those of them that are types are added, whereupon the pools can be counted. 0 or -ENOMEM.
- */
-int census__ask(struct census *census, const struct heap_pool *pools, size_t n,
-		const uint64_t **ret_addresses, size_t *ret_n);
+/* 0 or -ENOMEM, all three. */
 int census__add_type(struct census *census, const struct census_type *type);
 int census__count(struct census *census, const struct heap_pool *pools, size_t n);
-
-/* The same for what is outside the pools. */
-int census__ask_outside(struct census *census, const struct gc_node *nodes, size_t n,
-			const uint64_t **ret_addresses, size_t *ret_n);
 int census__count_outside(struct census *census, const struct gc_node *nodes, size_t n);
 
 /*
@@ -121,14 +96,6 @@ int census__count_outside(struct census *census, const struct gc_node *nodes, si
 const struct census_holder *census__holders(const struct census *census, size_t *ret_n);
 void census__add_buffer(struct census *census, size_t holder, uint64_t address, uint64_t bytes);
 void census__finish_holders(struct census *census);
-
-/* Instead of counting: the living objects of known types, with their memory. Anything but 0 ends the visit,
- * and is its result. */
-typedef int census_visit(void *context, const struct object_ref *object);
-int census__visit(struct census *census, const struct heap_pool *pools, size_t n, census_visit *visit,
-		  void *context);
-int census__visit_outside(struct census *census, const struct gc_node *nodes, size_t n, census_visit *visit,
-			  void *context);
 
 /* Nothing more comes: only types with instances stay, the largest first. */
 void census__finish(struct census *census, const struct heap_torn *torn);

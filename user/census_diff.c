@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "array.h"
+
 #define MAX_FILE_BYTES (256 << 20)
 #define MAX_ROWS (1u << 20)
 #define MAX_SUM (INT64_MAX / MAX_ROWS / 8) /* so that no sum of rows overflows */
@@ -18,17 +20,12 @@
 
 int census_rows__add(struct census_rows *rows, const char *name, struct census_sum sum)
 {
+	struct census_row *grown = array__grow(rows->rows, rows->n, &rows->capacity, sizeof(*grown));
 	char *copy;
 
-	if (rows->n == rows->capacity) {
-		size_t capacity = rows->capacity ? rows->capacity * 2 : 256;
-		struct census_row *grown = reallocarray(rows->rows, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		rows->rows = grown;
-		rows->capacity = capacity;
-	}
+	if (!grown)
+		return -ENOMEM;
+	rows->rows = grown;
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
@@ -235,9 +232,9 @@ int census_diff__make(struct census_rows *before, struct census_rows *after, str
 	sort(before);
 	sort(after);
 	while (b < before->n || a < after->n) {
-		const char *left = b < before->n ? before->rows[b].name : NULL;
-		const char *right = a < after->n ? after->rows[a].name : NULL;
-		const char *name = !right || (left && strcmp(left, right) < 0) ? left : right;
+		bool is_before = a == after->n ||
+				 (b < before->n && strcmp(before->rows[b].name, after->rows[a].name) < 0);
+		const char *name = is_before ? before->rows[b].name : after->rows[a].name;
 
 		pairs[n].name = name;
 		pairs[n].before = take(before, &b, name);

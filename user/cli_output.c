@@ -119,30 +119,29 @@ const struct argp cli_output_argp = {.options = options, .parser = parse_option}
 
 /* --- writing ----------------------------------------------------------------------------------------- */
 
-int cli_output__check(const struct cli_output *options, struct error *error)
+int cli_output__check(const struct cli_output *cli, struct error *error)
 {
-	return options->path ? output__check(options->path, options->force, error) : 0;
+	return cli->path ? output__check(cli->path, cli->force, error) : 0;
 }
 
-int cli_output__write(const struct cli_output *options, const struct profile *profile, struct error *error)
+int cli_output__write(const struct cli_output *cli, const struct profile *profile, struct error *error)
 {
 	struct output *output;
-	int err = output__open(options->path, options->force, &output, error);
+	int err = output__open(cli->path, cli->force, &output, error);
 
 	if (err)
 		return err;
-	err = renderer__render(options->renderer, profile, options->value, output__stream(output));
+	err = renderer__render(cli->renderer, profile, cli->value, output__stream(output));
 	return output__finish(output, err, error);
 }
 
-int cli_output__write_diff(const struct cli_output *options, const struct profile_diff *diff,
-			   struct error *error)
+int cli_output__write_diff(const struct cli_output *cli, const struct profile_diff *diff, struct error *error)
 {
 	struct output *output;
-	int err = output__open(options->path, options->force, &output, error);
+	int err = output__open(cli->path, cli->force, &output, error);
 
 	if (err)
 		return err;
-	err = options->renderer->render_diff(diff, options->value, output__stream(output));
+	err = cli->renderer->render_diff(diff, cli->value, output__stream(output));
 	return output__finish(output, err, error);
 }

@@ -29,10 +29,10 @@ struct cli_output {
 extern const struct argp cli_output_argp;
 
 /* To be called before anything that takes long: whether the file can be written. */
-int cli_output__check(const struct cli_output *options, struct error *error);
+int cli_output__check(const struct cli_output *cli, struct error *error);
 
-int cli_output__write(const struct cli_output *options, const struct profile *profile, struct error *error);
-int cli_output__write_diff(const struct cli_output *options, const struct profile_diff *diff,
+int cli_output__write(const struct cli_output *cli, const struct profile *profile, struct error *error);
+int cli_output__write_diff(const struct cli_output *cli, const struct profile_diff *diff,
 			   struct error *error);
 
 #endif /* LINGER_CLI_OUTPUT_H */

@@ -12,7 +12,8 @@
 #define MAX_LINE_BYTES (2 * PATH_MAX)
 
 /* In one piece: others write to the same terminal. */
-static void put_line(FILE *out, const char *prefix, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+put_line(FILE *out, const char *prefix, const char *format, va_list args)
 {
 	char text[MAX_LINE_BYTES], *cleaned;
 
@@ -59,6 +60,11 @@ long parse_number(struct argp_state *state, const char *text, long min, long max
 	if (errno || end == text || *end || value < min || value > max)
 		argp_error(state, "'%s' is not %s", text, what);
 	return value;
+}
+
+pid_t parse_pid(struct argp_state *state, const char *text)
+{
+	return parse_number(state, text, 1, INT32_MAX, "a process id");
 }
 
 void report_error(const struct error *error)

@@ -3,6 +3,7 @@
 #define LINGER_CMD_H
 
 #include <argp.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -16,7 +17,7 @@ enum exit_status {
 	STATUS_NO_COMMAND = 127,
 };
 
-/* One subcommand; argv[0] is its name. Returns an exit status. */
+/* One subcommand; argv[0] is "linger NAME". Returns an exit status. */
 struct command {
 	const char *name;
 	const char *summary;
@@ -33,6 +34,7 @@ int cmd_doctor(int argc, char **argv);
 
 /* An argument of an option: a whole number from min to max; "'TEXT' is not WHAT" ends linger. */
 long parse_number(struct argp_state *state, const char *text, long min, long max, const char *what);
+pid_t parse_pid(struct argp_state *state, const char *text);
 
 /*
  * A line each: "linger: ..." and "hint: ..." on stderr, and one on stdout. Paths and names of the target may

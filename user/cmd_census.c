@@ -155,9 +155,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* --- the target -------------------------------------------------------------------------------------- */
 
-static int open_subject(struct subject *subject, pid_t pid, struct error *error)
+static int open_subject(struct subject *subject, pid_t pid, const char *output, struct error *error)
 {
-	int err = look__open(pid, &subject->look, error);
+	int err = look__open(pid, SANDBOX_READ, output, &subject->look, error);
 
 	subject->about.pid = pid;
 	subject->about.python_version = subject->look.python.version;
@@ -167,7 +167,9 @@ static int open_subject(struct subject *subject, pid_t pid, struct error *error)
 /* To the millisecond: people read it. */
 static double clock_s(clockid_t clock)
 {
-	return clock_ns(clock) / 1000000 / 1e3;
+	uint64_t time_ms = clock_ns(clock) / 1000000;
+
+	return time_ms / 1e3;
 }
 
 static double now_s(void)
@@ -278,8 +280,10 @@ static int report_diff(struct census_rows *before, struct census_rows *after, co
 static int diff_files(const struct arguments *args, struct error *error)
 {
 	struct census_rows before = {0}, after = {0};
-	int err = census_rows__read(args->files[0], &before, error);
+	int err;
 
+	sandbox__enter(&(struct sandbox_needs){.rest = SANDBOX_REPORT, .outputs = {args->look.path}});
+	err = census_rows__read(args->files[0], &before, error);
 	if (!err)
 		err = census_rows__read(args->files[1], &after, error);
 	if (!err)
@@ -389,7 +393,7 @@ static int report_target(const struct arguments *args, struct error *error)
 
 	subject.about.stacks = stacks;
 	if (!err)
-		err = open_subject(&subject, args->look.pid, error);
+		err = open_subject(&subject, args->look.pid, args->look.path, error);
 	if (!err && args->fragmentation)
 		err = report_fragmentation(&subject, args, error);
 	else if (!err)
@@ -413,7 +417,6 @@ int cmd_census(int argc, char **argv)
 	struct error error = {};
 	int err;
 
-	argv[0] = "linger census";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	err = look_options__check_path(&args.look, &error);

@@ -64,7 +64,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		args->pid = parse_pid(state, arg);
 		break;
 	case OPTION_JSON:
 		args->json = true;
@@ -239,15 +239,13 @@ static json_t *make_target(const struct diagnosis *d)
 			 "sites", (int)d->raw_plan.n_sites);
 }
 
-static void print_json(const struct diagnosis *d)
+static int print_json(const struct diagnosis *d)
 {
 	json_t *report = json_pack("{sb ss so ss? so}", "ok", is_fit(d), "kernel", d->kernel.release,
 				   "features", make_features(d), "missing_capability",
 				   kernel__missing_capability(), "target", make_target(d));
 
-	json_dumpf(report, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(report);
+	return stats_json__finish(report, stdout);
 }
 
 /* --- the command ------------------------------------------------------------------------------------- */
@@ -257,19 +255,21 @@ int cmd_doctor(int argc, char **argv)
 	const struct argp argp = {.options = options, .parser = parse_option, .doc = documentation};
 	struct arguments args = {};
 	struct diagnosis d;
+	int err = 0;
 	bool fit;
 
-	argv[0] = "linger doctor";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	diagnose(&d, args.pid);
 	if (args.json)
-		print_json(&d);
+		err = print_json(&d);
 	else
 		print_text(&d);
+	if (err)
+		say("failed to write the diagnosis: %s", strerror(-err));
 	fit = is_fit(&d);
 	probe_plan__free(&d.plan);
 	raw_allocator__free(&d.raw_allocator);
 	python__free(&d.python);
-	return fit ? STATUS_OK : STATUS_UNSUPPORTED;
+	return err ? STATUS_FAILURE : fit ? STATUS_OK : STATUS_UNSUPPORTED;
 }

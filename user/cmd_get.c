@@ -87,7 +87,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static int open_subject(struct subject *subject, const struct arguments *args, struct error *error)
 {
 	struct look *look = &subject->look;
-	int err = look__open(args->look.pid, look, error);
+	int err = look__open(args->look.pid, SANDBOX_READ, args->look.path, look, error);
 
 	if (err)
 		return err;
@@ -218,7 +218,6 @@ int cmd_get(int argc, char **argv)
 	struct object_path path = {};
 	struct error error = {};
 
-	argv[0] = "linger get";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	if (!object_path__parse(args.name, &path, &error))

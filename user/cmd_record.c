@@ -18,8 +18,10 @@
 #include "cmd_record.h"
 #include "drops.h"
 #include "output.h"
+#include "privileges.h"
 #include "recorder.h"
 #include "render_common.h"
+#include "sandbox.h"
 #include "stats_json.h"
 
 #define NEVER 1e18 /* seconds */
@@ -35,7 +37,16 @@ static double seconds_now(void)
 
 /* --- talk -------------------------------------------------------------------------------------------- */
 
-static void announce(const struct recorder *recorder, const struct arguments *args)
+static void announce_sandbox(const struct sandbox_outcome *sandbox)
+{
+	say("capabilities from now on: %s%s; system calls %s",
+	    privileges__describe(sandbox->capabilities, (char[PRIVILEGES_TEXT_BYTES]){}),
+	    sandbox->privileges_err ? " (others could not be given up)" : "",
+	    sandbox->filter_err ? "not filtered, which this kernel cannot do" : "filtered");
+}
+
+static void announce(const struct recorder *recorder, const struct arguments *args,
+		     const struct sandbox_outcome *sandbox)
 {
 	struct recorder_summary s;
 
@@ -62,6 +73,7 @@ static void announce(const struct recorder *recorder, const struct arguments *ar
 		say("pymalloc has %zu pop, %zu push and %zu slow path sites", s.n_pops, s.n_pushes, s.n_slow);
 	say("attached in %.0f ms; kernel maps hold %s", s.attach_ms,
 	    render_bytes(s.kernel_bytes, (char[RENDER_NUMBER_BYTES]){}));
+	announce_sandbox(sandbox);
 }
 
 /* Which allocator serves the process, if that needs saying. False while it is not known. */
@@ -392,7 +404,8 @@ static void run(struct recorder *recorder, const struct arguments *args, const s
 		release_signals(signals, interrupted);
 }
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
@@ -406,12 +419,26 @@ int record__check_outputs(const struct arguments *args, struct error *error)
 	return err;
 }
 
+static struct sandbox_outcome enter_sandbox(const struct recorder *recorder, const struct arguments *args,
+					    const struct launch *launch)
+{
+	const struct sandbox_needs needs = {
+		.rest = launch ? SANDBOX_RECORD_COMMAND : SANDBOX_RECORD,
+		.outputs = {args->output.path, args->stats_path},
+		.reads_by_ptrace = recorder__reads_by_ptrace(recorder),
+		.command_pidfd = launch ? launch__pidfd(launch) : -1,
+	};
+
+	return sandbox__enter(&needs);
+}
+
 int record__see_through(struct recorder *recorder, const struct arguments *args, const struct launch *launch,
 			int signals, struct error *error)
 {
+	struct sandbox_outcome sandbox = enter_sandbox(recorder, args, launch);
 	int err;
 
-	announce(recorder, args);
+	announce(recorder, args, &sandbox);
 	run(recorder, args, launch, signals);
 	recorder__stop(recorder);
 	err = write_results(args, recorder, error);

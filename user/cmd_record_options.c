@@ -151,7 +151,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &args->output;
 		break;
 	case 'p':
-		args->recorder.pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		args->recorder.pid = parse_pid(state, arg);
 		break;
 	case 'd':
 		args->duration_s = parse_duration(state, arg);
@@ -221,7 +221,6 @@ void record__parse(int argc, char **argv, struct arguments *ret_args)
 		.recorder.sampling.min_age_ns = DEFAULT_MIN_AGE_S * 1000000000ull,
 	};
 
-	argv[0] = "linger record";
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &args);
 	*ret_args = args;
 }

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "pprof_read.h"
 #include "profile_diff.h"
+#include "sandbox.h"
 
 struct arguments {
 	struct cli_output output;
@@ -154,9 +155,9 @@ int cmd_report(int argc, char **argv)
 	struct error error = {};
 	int err;
 
-	argv[0] = "linger report";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	err = cli_output__check(&args.output, &error);
+	sandbox__enter(&(struct sandbox_needs){.rest = SANDBOX_REPORT, .outputs = {args.output.path}});
 	if (!err)
 		err = args.diff ? report_diff(&args, &error) : report(&args, &error);
 	if (!err)

@@ -100,26 +100,27 @@ static int read_locals(struct look *look, bool redact, struct thread_stacks *sta
 static int read_stacks(const struct arguments *args, struct thread_stacks *ret_stacks, struct error *error)
 {
 	struct look look = {};
-	int err = look__open(args->look.pid, &look, error);
+	int err = look__open(args->look.pid, SANDBOX_STACKS, args->look.path, &look, error);
 
 	if (!err)
-		err = thread_stacks__read(look.target, look.reader, &look.python, ret_stacks, error);
+		err = thread_stacks__read(look.target, look.reader, &look.python, look.sampler, ret_stacks,
+					  error);
 	if (!err && args->locals)
 		err = read_locals(&look, !args->show_all, ret_stacks, error);
 	look__close(&look);
 	return err;
 }
 
-static int write_stacks(const struct look_options *options, const struct thread_stacks *stacks,
+static int write_stacks(const struct look_options *look, const struct thread_stacks *stacks,
 			struct error *error)
 {
 	struct output *output;
-	int err = output__open(options->path, options->force, &output, error);
+	int err = output__open(look->path, look->force, &output, error);
 
 	if (err)
 		return err;
-	err = options->json ? render_stacks_json(stacks, output__stream(output))
-			    : render_stacks_text(stacks, output__stream(output));
+	err = look->json ? render_stacks_json(stacks, output__stream(output))
+			 : render_stacks_text(stacks, output__stream(output));
 	return output__finish(output, err, error);
 }
 
@@ -150,7 +151,6 @@ int cmd_stacks(int argc, char **argv)
 	struct error error = {};
 	enum exit_status status;
 
-	argv[0] = "linger stacks";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	status = run(&args, &error);

@@ -111,7 +111,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		args->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		args->pid = parse_pid(state, arg);
 		break;
 	case OPTION_DEPTH:
 		args->depth = parse_number(state, arg, 1, MAX_DEPTH, "a number of steps");
@@ -174,13 +174,14 @@ static int find_holders(const struct arguments *args, struct look *look, struct 
 		.is_interrupted = &is_interrupted,
 		.progress = say_progress,
 	};
-	int err = look__open(args->pid, look, error);
+	int err = look__open(args->pid, SANDBOX_STACKS, args->path, look, error);
 	bool is_hooked;
 
 	if (!err)
 		err = look__check_pools(look, &is_hooked, error);
 	return err ? err
-		   : holders__find(look->target, look->reader, &look->python, &query, ret_holders, error);
+		   : holders__find(look->target, look->reader, &look->python, look->sampler, &query,
+				   ret_holders, error);
 }
 
 /* --- the command ------------------------------------------------------------------------------------- */
@@ -227,7 +228,6 @@ int cmd_why(int argc, char **argv)
 	struct error error = {};
 	enum exit_status status;
 
-	argv[0] = "linger why";
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	libbpf_set_print(NULL);
 	catch_signals();

@@ -37,28 +37,28 @@ void code_names__free(struct code_names *names)
 
 /* --- from the kernel's pool -------------------------------------------------------------------------- */
 
-static const char *pool_bytes(const struct session_pools *pools, const struct text_ref *ref)
-{
-	return pools->text + (size_t)ref->chunk * LINGER_TEXT_CHUNK;
-}
-
 static char *pool_string(const struct session_pools *pools, const struct text_ref *ref, uint8_t kind)
 {
-	return utf8__from_python(pool_bytes(pools, ref), ref->bytes / kind, kind);
+	const char *characters = session_pools__text(pools, ref);
+
+	if (!characters || (kind != 1 && kind != 2 && kind != 4))
+		return NULL;
+	return utf8__from_python(characters, ref->bytes / kind, kind);
 }
 
 static void take_record(const struct code_names *names, const struct session_pools *pools,
 			const struct linger_code *record, struct code_object *code)
 {
+	const char *table = session_pools__text(pools, &record->line_table);
+
 	code->first_line = record->first_line;
 	code_object__set_start(code, names->layout, record->first_traceable);
 	if (!(record->flags & CODE_NAME_UNREAD))
 		code->function = pool_string(pools, &record->name, record->name_kind);
 	if (!(record->flags & CODE_FILE_UNREAD))
 		code->file = pool_string(pools, &record->filename, record->filename_kind);
-	if (!(record->flags & CODE_TABLE_UNREAD))
-		code_object__set_line_table(code, pool_bytes(pools, &record->line_table),
-					    record->line_table.bytes);
+	if (table && !(record->flags & CODE_TABLE_UNREAD))
+		code_object__set_line_table(code, table, record->line_table.bytes);
 }
 
 /* --- from the target's memory ------------------------------------------------------------------------ */

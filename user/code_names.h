@@ -10,7 +10,7 @@
 #include "memory_reader.h"
 #include "profile.h"
 #include "py_layout.h"
-#include "session.h"
+#include "session_pools.h"
 
 /*
  * What code ids mean: function, file, and the line of an instruction. The kernel's records are copied once

@@ -6,6 +6,8 @@
 
 #include <Zydis/Zydis.h>
 
+#include "array.h"
+
 struct decoder {
 	ZydisDecoder zydis;
 	struct insn *insns;
@@ -67,10 +69,12 @@ static uint16_t written_registers(const struct decoded *d)
 
 	for (int i = 0; i < d->insn.operand_count; i++) {
 		const ZydisDecodedOperand *op = &d->operands[i];
+		bool is_written = op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+				  op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+		uint8_t number = is_written ? reg_number(op->reg.value) : NO_REG;
 
-		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE && reg_number(op->reg.value) != NO_REG)
-			mask |= 1u << reg_number(op->reg.value);
+		if (number != NO_REG)
+			mask |= 1u << number;
 	}
 	return mask;
 }
@@ -275,16 +279,11 @@ static void reduce(struct insn *insn, const struct decoded *d, uint64_t address)
 
 static int grow(struct decoder *decoder, size_t n)
 {
-	size_t capacity = decoder->capacity ? decoder->capacity * 2 : 1024;
-	struct insn *insns;
+	struct insn *insns = array__grow(decoder->insns, n, &decoder->capacity, sizeof(*insns));
 
-	if (n < decoder->capacity)
-		return 0;
-	insns = realloc(decoder->insns, capacity * sizeof(*insns));
 	if (!insns)
 		return -ENOMEM;
 	decoder->insns = insns;
-	decoder->capacity = capacity;
 	return 0;
 }
 

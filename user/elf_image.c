@@ -9,11 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "unwind_table.h"
 
 #define MAX_SEGMENTS 64
 #define MAX_CODE_BYTES (256u << 20)
 #define MAX_BUILD_ID_BYTES 32
+#define MAX_NOTE_BYTES (64u << 10)
+#define MAX_TABLE_BYTES (128u << 20)  /* symbols, their names and relocations */
 #define MAX_TABLE_ENTRIES (16u << 20) /* looked at in one search: a hostile file has any number of tables */
 
 struct segment {
@@ -40,10 +43,12 @@ struct elf_image {
 
 static void read_build_id(struct elf_image *image, const GElf_Phdr *phdr)
 {
-	Elf_Data *data = elf_getdata_rawchunk(image->elf, phdr->p_offset, phdr->p_filesz, ELF_T_NHDR);
 	size_t at = 0, name, desc;
+	Elf_Data *data = NULL;
 	GElf_Nhdr note;
 
+	if (phdr->p_filesz <= MAX_NOTE_BYTES)
+		data = elf_getdata_rawchunk(image->elf, phdr->p_offset, phdr->p_filesz, ELF_T_NHDR);
 	while (data && (at = gelf_getnote(data, at, &note, &name, &desc))) {
 		const uint8_t *bytes = (const uint8_t *)data->d_buf + desc;
 
@@ -82,18 +87,30 @@ static int take_segment(struct elf_image *image, const GElf_Phdr *phdr)
 	return 0;
 }
 
-static int read_headers(struct elf_image *image)
+/*
+ * Whether it is of the kind that is looked at. The numbers of sections and segments that do not fit in the
+ * header are for object files; libelf would ask for as much memory as they say.
+ */
+static int check_header(int fd)
 {
-	GElf_Ehdr header;
+	Elf64_Ehdr header = {};
+	ssize_t bytes = pread(fd, &header, sizeof(header), 0);
+
+	if (bytes < EI_NIDENT || memcmp(header.e_ident, ELFMAG, SELFMAG))
+		return -ENOEXEC;
+	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    header.e_machine != EM_X86_64)
+		return -EOPNOTSUPP;
+	if (bytes < (ssize_t)sizeof(header))
+		return -ENOEXEC;
+	return (!header.e_shnum && header.e_shoff) || header.e_phnum == PN_XNUM ? -EINVAL : 0;
+}
+
+static int read_segments(struct elf_image *image)
+{
 	GElf_Phdr phdr;
 	size_t n;
 
-	if (elf_kind(image->elf) != ELF_K_ELF)
-		return -ENOEXEC;
-	if (!gelf_getehdr(image->elf, &header))
-		return -EINVAL;
-	if (header.e_machine != EM_X86_64 || gelf_getclass(image->elf) != ELFCLASS64)
-		return -EOPNOTSUPP;
 	if (elf_getphdrnum(image->elf, &n))
 		return -EINVAL;
 	for (size_t i = 0; i < n && i < 1024; i++) {
@@ -108,6 +125,43 @@ static int read_headers(struct elf_image *image)
 	return image->n_segments ? 0 : -EINVAL;
 }
 
+static bool is_table(const GElf_Shdr *header)
+{
+	return header->sh_type == SHT_SYMTAB || header->sh_type == SHT_DYNSYM ||
+	       header->sh_type == SHT_STRTAB || header->sh_type == SHT_RELA;
+}
+
+/* libelf keeps what it has read, and any number of tables may lie over each other. */
+static int check_tables(const struct elf_image *image)
+{
+	Elf_Scn *section = NULL;
+	uint64_t bytes = 0;
+
+	while ((section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header) || !is_table(&header))
+			continue;
+		if (header.sh_size > MAX_TABLE_BYTES - bytes)
+			return -EFBIG;
+		bytes += header.sh_size;
+	}
+	return 0;
+}
+
+static int read_headers(struct elf_image *image)
+{
+	int err = check_header(image->fd);
+
+	if (err)
+		return err;
+	image->elf = elf_begin(image->fd, ELF_C_READ, NULL);
+	if (!image->elf)
+		return -ENOEXEC;
+	err = read_segments(image);
+	return err ?: check_tables(image);
+}
+
 int elf_image__open(int fd, struct elf_image **ret_image)
 {
 	struct elf_image *image;
@@ -120,8 +174,7 @@ int elf_image__open(int fd, struct elf_image **ret_image)
 		return -ENOMEM;
 	}
 	image->fd = fd;
-	image->elf = elf_begin(fd, ELF_C_READ, NULL);
-	err = image->elf ? read_headers(image) : -ENOEXEC;
+	err = read_headers(image);
 	if (err) {
 		elf_image__free(image);
 		return err;
@@ -215,6 +268,16 @@ int elf_image__bias(const struct elf_image *image, uint64_t start, uint64_t offs
 	return -EINVAL;
 }
 
+/* The section, if it is one of those. */
+static Elf_Data *table_data(const struct elf_image *image, size_t index)
+{
+	Elf_Scn *section = elf_getscn(image->elf, index);
+	GElf_Shdr header;
+
+	return section && gelf_getshdr(section, &header) && is_table(&header) ? elf_getdata(section, NULL)
+									      : NULL;
+}
+
 /* Calls visit for every relocation until it returns true; symbols is the index of its symbol table. */
 static bool
 each_relocation(const struct elf_image *image,
@@ -245,7 +308,6 @@ struct pointer_search {
 /* What a relocation puts in its place, but for those that only the dynamic linker can tell. */
 static bool match_address(const struct elf_image *image, const GElf_Rela *rela, size_t symbols, void *arg)
 {
-	Elf_Scn *section = elf_getscn(image->elf, symbols);
 	struct pointer_search *search = arg;
 	uint64_t type = GELF_R_TYPE(rela->r_info);
 	GElf_Sym symbol;
@@ -255,8 +317,8 @@ static bool match_address(const struct elf_image *image, const GElf_Rela *rela, 
 	search->value = rela->r_addend;
 	if (type == R_X86_64_RELATIVE)
 		return true;
-	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) || !section ||
-	    !gelf_getsym(elf_getdata(section, NULL), GELF_R_SYM(rela->r_info), &symbol) ||
+	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) ||
+	    !gelf_getsym(table_data(image, symbols), GELF_R_SYM(rela->r_info), &symbol) ||
 	    symbol.st_shndx == SHN_UNDEF)
 		return false;
 	search->value += symbol.st_value;
@@ -279,7 +341,7 @@ int elf_image__pointer(const struct elf_image *image, uint64_t address, uint64_t
 /* Whether a string table ends in a 0, as it must; or libelf would look for the last one at every name. */
 static bool is_string_table(const struct elf_image *image, size_t section)
 {
-	Elf_Data *data = elf_getdata(elf_getscn(image->elf, section), NULL);
+	Elf_Data *data = table_data(image, section);
 
 	return data && data->d_buf && data->d_size && !((const char *)data->d_buf)[data->d_size - 1];
 }
@@ -328,7 +390,9 @@ static bool match_name(const char *name, const GElf_Sym *symbol, void *arg)
 
 static bool match_prefix(const char *name, const GElf_Sym *symbol, void *arg)
 {
-	return !strncmp(name, arg, strlen(arg));
+	const char *const *prefix = arg;
+
+	return !strncmp(name, *prefix, strlen(*prefix));
 }
 
 int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t *ret_address,
@@ -346,7 +410,7 @@ int elf_image__symbol(const struct elf_image *image, const char *name, uint64_t 
 
 bool elf_image__has_symbol_prefix(const struct elf_image *image, const char *prefix)
 {
-	return each_symbol(image, match_prefix, (void *)prefix);
+	return each_symbol(image, match_prefix, &prefix);
 }
 
 /* --- functions --------------------------------------------------------------------------------------- */
@@ -445,13 +509,10 @@ static bool take_function_symbol(const char *name, const GElf_Sym *symbol, void 
 
 	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || !symbol->st_size)
 		return false;
-	if (image->n_functions == to->capacity) {
-		to->capacity = to->capacity ? to->capacity * 2 : 4096;
-		grown = reallocarray(image->functions, to->capacity, sizeof(*grown));
-		if (!grown)
-			return true;
-		image->functions = grown;
-	}
+	grown = array__grow(image->functions, image->n_functions, &to->capacity, sizeof(*grown));
+	if (!grown)
+		return true;
+	image->functions = grown;
 	image->functions[image->n_functions++] = (struct elf_function){
 		.start = symbol->st_value,
 		.end = symbol->st_value + symbol->st_size,

@@ -15,16 +15,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "regular_file.h"
 
 #define MAX_EVENT_BYTES 4096
 
@@ -121,7 +121,7 @@ static void take_event(struct responder *responder, const struct fanotify_event_
 static void take_events(struct responder *responder)
 {
 	char buffer[MAX_EVENT_BYTES] __attribute__((aligned(__alignof__(struct fanotify_event_metadata))));
-	const struct fanotify_event_metadata *event = (const void *)buffer;
+	struct fanotify_event_metadata *event = (void *)buffer;
 	ssize_t len = read(responder->group, buffer, sizeof(buffer));
 
 	for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len))
@@ -218,13 +218,12 @@ static const char *const libc_places[] = {
 
 static void mark_libc_under(struct gate *gate, const char *directory)
 {
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT};
 	int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root < 0)
 		return;
 	for (size_t i = 0; i < sizeof(libc_places) / sizeof(libc_places[0]); i++) {
-		int fd = syscall(SYS_openat2, root, libc_places[i], &how, sizeof(how));
+		int fd = regular_file__open_below(root, libc_places[i], 0);
 
 		if (fd < 0)
 			continue;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "address_map.h"
+#include "array.h"
 #include "fingerprint.h"
 
 #define NODES_AT_ONCE 2048
@@ -78,18 +79,14 @@ static bool is_met(const struct gc_links *links, uint64_t address)
 static int push(struct gc_links *links, uint64_t from, uint64_t next, bool is_reread)
 {
 	uint64_t to = next & ~NEXT_FLAGS;
+	struct gc_link *grown;
 
 	if (!object__may_be_pointer(to) || pool_map__has(links->pools, to) || is_met(links, to))
 		return 0;
-	if (links->n_pending == links->capacity) {
-		size_t capacity = links->capacity ? links->capacity * 2 : 1024;
-		struct gc_link *grown = reallocarray(links->pending, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		links->pending = grown;
-		links->capacity = capacity;
-	}
+	grown = array__grow(links->pending, links->n_pending, &links->capacity, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	links->pending = grown;
 	links->pending[links->n_pending++] = (struct gc_link){from, to, is_reread};
 	return 0;
 }

@@ -151,7 +151,7 @@ struct governor_window governor__next(struct governor *governor, uint64_t now_ns
 	uint64_t overshoot_ns = expected_overshoot(governor);
 	uint64_t wanted_ns = wanted_cost(governor, budget_ns, overshoot_ns);
 	uint64_t pause_ns = mean_pause(governor, budget_ns);
-	uint64_t jittered_ns = pause_ns * (0.75 + random / 2), jitter_ns = pause_ns / 4 * random;
+	uint64_t jittered_ns = pause_ns * (0.75 + random / 2), jitter_ns = pause_ns * (random / 4);
 	uint64_t least_ns = COST_MIN, start_ns, room_ns;
 
 	hear_time(governor, now_ns);

@@ -22,7 +22,8 @@ struct heap_census {
 	const struct python *python;
 	enum census_by by;
 	struct heap_walk *walk;
-	struct census *census;
+	struct heap_objects *objects;
+	struct census *census; /* NULL: it is not the numbers that are wanted */
 	struct address_range low[MAX_LOW_RANGES];
 	size_t n_low;
 	const struct object_layout *layout;
@@ -32,7 +33,7 @@ struct heap_census {
 	struct object_ref refs[HOLDERS_AT_ONCE];
 	size_t ref_holders[HOLDERS_AT_ONCE]; /* their indices in the census */
 	size_t n_refs;
-	heap_objects_visit *visit; /* NULL: it is the numbers that are wanted */
+	heap_objects_visit *visit;
 	void *context;
 	struct object_type candidates[TYPES_AT_ONCE];
 	size_t n_candidates;
@@ -78,7 +79,7 @@ static uint8_t length_word(const struct object_layout *layout, const struct obje
 	return 0;
 }
 
-static int add_type(struct heap_census *census, const struct object_type *type)
+static int count_type(struct heap_census *census, const struct object_type *type)
 {
 	const struct object_shape *shape = NULL;
 	struct census_type row = {.type = *type};
@@ -101,7 +102,9 @@ static int add_types(struct heap_census *census)
 	err = memory_reader__read_many(census->reader, census->requests, census->n_candidates);
 	for (size_t i = 0; i < census->n_candidates && !err; i++)
 		if (!census->requests[i].error && object_type__is_metatype(census->bytes[i]))
-			err = add_type(census, &census->candidates[i]);
+			err = census->census
+				      ? count_type(census, &census->candidates[i])
+				      : heap_objects__add_type(census->objects, &census->candidates[i]);
 	return err;
 }
 
@@ -209,14 +212,14 @@ static int add_object(void *context, const struct object_ref *object)
 
 static int visit_pools(struct heap_census *census, const struct heap_pool *pools, size_t n)
 {
-	int err = census__visit(census->census, pools, n, add_object, census);
+	int err = heap_objects__visit(census->objects, pools, n, add_object, census);
 
 	return err ? err : flush_objects(census);
 }
 
 static int visit_outside(struct heap_census *census, const struct gc_node *nodes, size_t n)
 {
-	int err = census__visit_outside(census->census, nodes, n, add_object, census);
+	int err = heap_objects__visit_outside(census->objects, nodes, n, add_object, census);
 
 	return err ? err : flush_objects(census);
 }
@@ -228,11 +231,11 @@ static int take_pools(void *context, const struct heap_pool *pools, size_t n)
 	struct heap_census *census = context;
 	const uint64_t *addresses;
 	size_t n_addresses;
-	int err = census__ask(census->census, pools, n, &addresses, &n_addresses);
+	int err = heap_objects__ask(census->objects, pools, n, &addresses, &n_addresses);
 
 	if (!err)
 		err = find_types(census, addresses, n_addresses);
-	if (err || census->visit)
+	if (err || !census->census)
 		return err ? err : visit_pools(census, pools, n);
 	err = census__count(census->census, pools, n);
 	return err ? err : count_buffers(census);
@@ -243,11 +246,11 @@ static int take_outside(void *context, const struct gc_node *nodes, size_t n)
 	struct heap_census *census = context;
 	const uint64_t *addresses;
 	size_t n_addresses;
-	int err = census__ask_outside(census->census, nodes, n, &addresses, &n_addresses);
+	int err = heap_objects__ask_outside(census->objects, nodes, n, &addresses, &n_addresses);
 
 	if (!err)
 		err = find_types(census, addresses, n_addresses);
-	if (err || census->visit)
+	if (err || !census->census)
 		return err ? err : visit_outside(census, nodes, n);
 	err = census__count_outside(census->census, nodes, n);
 	return err ? err : count_buffers(census);
@@ -286,7 +289,7 @@ static int find_low_memory(struct heap_census *census)
 static int start(struct heap_census *census)
 {
 	const struct py_runtime_layout *runtime = &census->python->runtime;
-	struct census_memory memory = {
+	struct heap_memory memory = {
 		.gc_head_bytes = runtime->gc_head_bytes,
 		.sizes.layout = &census->python->layout,
 		.sizes.int_size_shift = census->python->minor >= 12 ? INT_TAG_BITS : 0,
@@ -309,7 +312,10 @@ static int start(struct heap_census *census)
 		return -ENOMEM;
 	memory.n_low = census->n_low;
 	memory.pools = heap_walk__pools(census->walk);
-	return census__new(&memory, &census->census);
+	err = heap_objects__new(&memory, &census->objects);
+	if (!err && !census->visit)
+		err = census__new(&memory, census->objects, &census->census);
+	return err;
 }
 
 static int walk(struct heap_census *census, struct heap_torn *ret_torn)
@@ -370,6 +376,7 @@ static void drop(struct heap_census *census)
 {
 	referents__free(census->referents);
 	type_shapes__free(census->shapes);
+	heap_objects__free(census->objects);
 	heap_walk__free(census->walk);
 	free(census);
 }
@@ -409,7 +416,6 @@ int heap_census__visit(const struct target *target, struct memory_reader *reader
 	census->visit = visit;
 	census->context = context;
 	err = walk(census, ret_torn);
-	census__free(census->census);
 	drop(census);
 	return err ? explain(target, err, error) : 0;
 }

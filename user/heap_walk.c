@@ -14,6 +14,7 @@
 
 #include <linux/types.h>
 
+#include "array.h"
 #include "pools.h"
 #include "reader.h"
 
@@ -55,16 +56,11 @@ struct heap_walk {
 static int add_pool(void *context, uint64_t address, const struct pool_header *header)
 {
 	struct heap_walk *walk = context;
+	struct known_pool *grown = array__grow(walk->pools, walk->n_pools, &walk->capacity, sizeof(*grown));
 
-	if (walk->n_pools == walk->capacity) {
-		size_t capacity = walk->capacity ? walk->capacity * 2 : 1024;
-		struct known_pool *grown = reallocarray(walk->pools, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		walk->pools = grown;
-		walk->capacity = capacity;
-	}
+	if (!grown)
+		return -ENOMEM;
+	walk->pools = grown;
 	walk->pools[walk->n_pools++] = (struct known_pool){address, *header};
 	return pool_map__add(&walk->map, address, header->szidx);
 }

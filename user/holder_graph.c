@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "address_map.h"
+#include "array.h"
 #include "table.h"
 
 struct object {
@@ -80,31 +81,18 @@ void holder_graph__free(struct holder_graph *graph)
 	free(graph);
 }
 
-/* Room for one more item. 0 or -ENOMEM; then the array stays. */
-static int reserve(void **items, size_t n, size_t *capacity, size_t item_bytes)
-{
-	size_t wanted = *capacity ? *capacity * 2 : 256;
-	void *grown;
-
-	if (n < *capacity)
-		return 0;
-	grown = reallocarray(*items, wanted, item_bytes);
-	if (!grown)
-		return -ENOMEM;
-	*items = grown;
-	*capacity = wanted;
-	return 0;
-}
-
 /* --- objects and holds ------------------------------------------------------------------------------- */
 
 static int add_object(struct holder_graph *graph, const struct holder *holder, uint32_t *ret_number)
 {
-	int err = reserve((void **)&graph->objects, graph->n_objects, &graph->objects_capacity,
-			  sizeof(*graph->objects));
+	struct object *objects =
+		array__grow(graph->objects, graph->n_objects, &graph->objects_capacity, sizeof(*objects));
+	int err;
 
-	if (!err)
-		err = address_map__put(&graph->numbers, holder->address, graph->n_objects);
+	if (!objects)
+		return -ENOMEM;
+	graph->objects = objects;
+	err = address_map__put(&graph->numbers, holder->address, graph->n_objects);
 	if (err)
 		return err;
 	*ret_number = graph->n_objects;
@@ -159,7 +147,7 @@ int holder_graph__add_hold(struct holder_graph *graph, const struct holder *hold
 {
 	bool is_full = graph->objects[hold->held].n_holders >= graph->limits.holds;
 	uint32_t number = HOLDER_NONE;
-	struct graph_hold *added;
+	struct graph_hold *holds, *added;
 	int err = 0;
 
 	if (!is_full || holder->root != HOLDER_NO_ROOT)
@@ -171,10 +159,11 @@ int holder_graph__add_hold(struct holder_graph *graph, const struct holder *hold
 		graph->n_left_out++;
 	if (number == HOLDER_NONE || number == hold->held)
 		return 0;
-	err = reserve((void **)&graph->holds, graph->n_holds, &graph->holds_capacity, sizeof(*graph->holds));
-	if (err)
-		return err;
-	added = &graph->holds[graph->n_holds];
+	holds = array__grow(graph->holds, graph->n_holds, &graph->holds_capacity, sizeof(*holds));
+	if (!holds)
+		return -ENOMEM;
+	graph->holds = holds;
+	added = &holds[graph->n_holds];
 	*added = (struct graph_hold){*hold, graph->objects[hold->held].first_holder,
 				     graph->objects[number].first_held};
 	added->hold.holder = number;
@@ -310,14 +299,15 @@ static int add_way(struct holder_graph *graph, const struct way *way)
 {
 	struct object *object = &graph->objects[way->object];
 	uint32_t last = object->first_way;
-	int err;
+	struct way *ways;
 
 	if (object->n_ways == graph->limits.chains || has_shape(graph, object, way->shape) ||
 	    leads_through(graph, way->before, way->object))
 		return 0;
-	err = reserve((void **)&graph->ways, graph->n_ways, &graph->ways_capacity, sizeof(*graph->ways));
-	if (err)
-		return err;
+	ways = array__grow(graph->ways, graph->n_ways, &graph->ways_capacity, sizeof(*ways));
+	if (!ways)
+		return -ENOMEM;
+	graph->ways = ways;
 	for (uint32_t i = 1; i < object->n_ways; i++)
 		last = graph->ways[last].next;
 	if (object->n_ways++)

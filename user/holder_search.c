@@ -132,7 +132,8 @@ static int read_frames(struct holder_search *search, struct error *error)
 {
 	const struct holder_subject *subject = &search->subject;
 	struct thread_stacks stacks = {};
-	int err = thread_stacks__read(subject->target, subject->reader, subject->python, &stacks, error);
+	int err = thread_stacks__read(subject->target, subject->reader, subject->python, subject->sampler,
+				      &stacks, error);
 
 	if (err)
 		return err;

@@ -13,6 +13,7 @@
 #include "python.h"
 #include "referents.h"
 #include "stack_image.h"
+#include "stack_sampler.h"
 #include "target.h"
 
 /*
@@ -26,6 +27,7 @@ struct holder_subject {
 	const struct target *target;
 	struct memory_reader *reader;
 	const struct python *python;
+	struct stack_sampler *sampler; /* for the frames of threads that run */
 	const struct object_layout *layout;
 	struct referents *referents;
 	const volatile sig_atomic_t *is_interrupted; /* then a pass ends with -EINTR */

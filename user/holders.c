@@ -318,13 +318,15 @@ static int find(struct finding *finding, struct error *error)
 }
 
 int holders__find(const struct target *target, struct memory_reader *reader, const struct python *python,
-		  const struct holders_query *query, struct holders *ret_holders, struct error *error)
+		  struct stack_sampler *sampler, const struct holders_query *query,
+		  struct holders *ret_holders, struct error *error)
 {
 	uint64_t start_ns = now_ns();
 	struct finding finding = {
 		.subject = {.target = target,
 			    .reader = reader,
 			    .python = python,
+			    .sampler = sampler,
 			    .is_interrupted = query->is_interrupted},
 		.query = query,
 		.holders = {.pid = target__pid(target), .python_version = python->version},

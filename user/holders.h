@@ -58,7 +58,8 @@ struct holders {
 
 /* 0 or a negative errno with its sentence; -ENOENT: there is no such type or object. */
 int holders__find(const struct target *target, struct memory_reader *reader, const struct python *python,
-		  const struct holders_query *query, struct holders *ret_holders, struct error *error);
+		  struct stack_sampler *sampler, const struct holders_query *query,
+		  struct holders *ret_holders, struct error *error);
 void holders__free(struct holders *holders);
 
 #endif /* LINGER_HOLDERS_H */

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sandbox.h"
+
 #define STACK_BYTES (256 * 1024)
 
 /* Where the process has what it keeps; every other descriptor is closed, or who waits for the end of a pipe
@@ -38,6 +40,7 @@ static int keep(void *arg)
 	prctl(PR_SET_NAME, "linger-probes");
 	link = start->attach(start->arg);
 	err = link < 0 ? link : 0;
+	sandbox__enter_as_keeper();
 	if (!err && (dup2(link, LINK_FD) < 0 || dup2(line, LINE_FD) < 0))
 		err = -errno;
 	if (!err) {
@@ -60,12 +63,12 @@ static int await_start(struct keeper *keeper)
 	return n == sizeof(err) ? err : -EOWNERDEAD;
 }
 
-static int start(const struct start *start, struct keeper *keeper)
+static int start(struct start *start, struct keeper *keeper)
 {
 	keeper->stack = malloc(STACK_BYTES);
 	if (!keeper->stack)
 		return -ENOMEM;
-	keeper->pid = clone(keep, (char *)keeper->stack + STACK_BYTES, CLONE_VM | SIGCHLD, (void *)start);
+	keeper->pid = clone(keep, (char *)keeper->stack + STACK_BYTES, CLONE_VM | SIGCHLD, start);
 	if (keeper->pid >= 0)
 		return 0;
 	free(keeper->stack);

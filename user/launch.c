@@ -33,7 +33,7 @@ static int64_t now_ms(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 /* --- starting ---------------------------------------------------------------------------------------- */
@@ -146,6 +146,11 @@ void launch__forward(const struct launch *launch, int signals)
 	while (read(signals, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_code != SI_KERNEL)
 			syscall(SYS_pidfd_send_signal, launch->pidfd, (int)info.ssi_signo, NULL, 0);
+}
+
+int launch__pidfd(const struct launch *launch)
+{
+	return launch->pidfd;
 }
 
 bool launch__has_ended(const struct launch *launch)

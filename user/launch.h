@@ -30,6 +30,7 @@ int launch__record(struct launch *launch, int signals, const struct recorder_opt
 /* Passes on what has arrived at a signalfd, but for what the terminal has sent to the command as well. */
 void launch__forward(const struct launch *launch, int signals);
 
+int launch__pidfd(const struct launch *launch);
 bool launch__has_ended(const struct launch *launch);
 
 /* Waits for the command to end, passing on signals. Its exit status as shells have it: 128+N for signal N. */

@@ -33,7 +33,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		look->pid = parse_number(state, arg, 1, INT32_MAX, "a process id");
+		look->pid = parse_pid(state, arg);
 		break;
 	case OPTION_JSON:
 		look->json = true;
@@ -77,7 +77,7 @@ static int check_capabilities(pid_t pid, struct error *error)
 	return -EPERM;
 }
 
-int look__open(pid_t pid, struct look *ret_look, struct error *error)
+static int open_process(pid_t pid, struct look *ret_look, struct error *error)
 {
 	int err = target__open(pid, &ret_look->target, error);
 
@@ -97,6 +97,25 @@ int look__open(pid_t pid, struct look *ret_look, struct error *error)
 	return err;
 }
 
+int look__open(pid_t pid, enum sandbox_rest rest, const char *output, struct look *ret_look,
+	       struct error *error)
+{
+	int err = open_process(pid, ret_look, error);
+
+	if (err)
+		return err;
+	if (rest == SANDBOX_STACKS)
+		ret_look->sampler = stack_sampler__new(&ret_look->python);
+	if (rest == SANDBOX_STACKS && !ret_look->sampler)
+		return error__set(error, -ENOMEM, "failed to read process %d: out of memory", pid);
+	sandbox__enter(&(struct sandbox_needs){
+		.rest = rest,
+		.outputs = {output},
+		.reads_by_ptrace = !memory_reader__is_bpf(ret_look->reader),
+	});
+	return 0;
+}
+
 int look__check_pools(const struct look *look, bool *ret_is_hooked, struct error *error)
 {
 	enum python_allocator allocator = python__allocator(&look->python, look->reader);
@@ -112,6 +131,7 @@ int look__check_pools(const struct look *look, bool *ret_is_hooked, struct error
 
 void look__close(struct look *look)
 {
+	stack_sampler__free(look->sampler);
 	python__free(&look->python);
 	memory_reader__free(look->reader);
 	target__free(look->target);

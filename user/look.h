@@ -9,6 +9,8 @@
 #include "error.h"
 #include "memory_reader.h"
 #include "python.h"
+#include "sandbox.h"
+#include "stack_sampler.h"
 #include "target.h"
 
 /* What the commands share that look into a process without probing it: their options and what has to be open.
@@ -25,20 +27,25 @@ struct look_options {
 extern const struct argp look_argp;
 
 /* Ends linger unless a process was named. */
-void look_options__want_pid(const struct look_options *options, struct argp_state *state);
+void look_options__want_pid(const struct look_options *look, struct argp_state *state);
 
 /* To be called before anything that takes long: whether the file can be written. */
-int look_options__check_path(const struct look_options *options, struct error *error);
+int look_options__check_path(const struct look_options *look, struct error *error);
 
 struct look {
 	struct target *target;
 	struct memory_reader *reader;
 	struct python python;
+	struct stack_sampler *sampler; /* SANDBOX_STACKS */
 };
 
-/* 0, or a negative errno with the sentence that says why the process cannot be looked into; -EPERM, -EACCES,
- * -EOPNOTSUPP and -ENOEXEC: it never will. To be closed in any case. */
-int look__open(pid_t pid, struct look *ret_look, struct error *error);
+/*
+ * Opens what the rest of the command needs, and gives up what it does not. output: the file that it is to
+ * write; NULL: none. 0, or a negative errno with the sentence that says why the process cannot be looked
+ * into; -EPERM, -EACCES, -EOPNOTSUPP and -ENOEXEC: it never will. To be closed in any case.
+ */
+int look__open(pid_t pid, enum sandbox_rest rest, const char *output, struct look *ret_look,
+	       struct error *error);
 void look__close(struct look *look);
 
 /* Whether there are pools to read. 0, or -EOPNOTSUPP with the sentence that says why not; hooked pymalloc may

@@ -70,6 +70,16 @@ static int finish_output(int status)
 	return STATUS_FAILURE;
 }
 
+/* Usage and errors of the options name it as it was called. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "linger %s", command->name);
+	argv[0] = name;
+	return command->run(argc, argv);
+}
+
 static int run(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -86,7 +96,7 @@ static int run(int argc, char **argv)
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+			return run_command(&commands[i], argc - 1, argv + 1);
 	say("there is no command '%s'", argv[1]);
 	say_hint("'linger --help' lists the commands");
 	return STATUS_UNSUPPORTED;

@@ -100,11 +100,11 @@ static struct range *rebalance(struct range *node)
  * heights meet. */
 static struct range *join(struct range *left, struct range *node, struct range *right)
 {
-	if (height(left) > height(right) + 1) {
+	if (left && left->height > height(right) + 1) {
 		left->right = join(left->right, node, right);
 		return rebalance(left);
 	}
-	if (height(right) > height(left) + 1) {
+	if (right && right->height > height(left) + 1) {
 		right->left = join(left, node, right->left);
 		return rebalance(right);
 	}
@@ -299,11 +299,11 @@ static uint64_t cut_middle(struct mapping_set *set, struct range *around, struct
 /* Removes [start, end), which no single range reaches around; returns the bytes that were known. */
 static uint64_t cut_across(struct mapping_set *set, uint64_t start, uint64_t end)
 {
-	struct range *below, *inside, *above, *edge;
+	struct range *below, *rest, *inside, *above, *edge;
 	uint64_t known_bytes = 0;
 
-	split(set->root, start, &below, &inside);
-	split(inside, end, &inside, &above);
+	split(set->root, start, &below, &rest);
+	split(rest, end, &inside, &above);
 	edge = last(below);
 	if (edge && edge->end > start) {
 		known_bytes += edge->end - start;
@@ -311,7 +311,7 @@ static uint64_t cut_across(struct mapping_set *set, uint64_t start, uint64_t end
 		edge->end = start;
 	}
 	edge = last(inside);
-	if (edge && edge->end > end) {
+	if (inside && edge->end > end) {
 		inside = detach_last(inside, &edge);
 		known_bytes += end - edge->start;
 		count_removed(set, edge->stack_id, end - edge->start, 0);

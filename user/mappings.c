@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
+
 /* Half of an event. */
 struct change {
 	uint64_t time_ns;
@@ -49,17 +51,14 @@ void mappings__free(struct mappings *mappings)
 
 static void add_change(struct mappings *mappings, struct change change)
 {
-	if (mappings->n_pending == mappings->capacity) {
-		size_t capacity = mappings->capacity ? mappings->capacity * 2 : 256;
-		struct change *grown = reallocarray(mappings->pending, capacity, sizeof(*grown));
+	struct change *grown =
+		array__grow(mappings->pending, mappings->n_pending, &mappings->capacity, sizeof(*grown));
 
-		if (!grown) {
-			mappings->err = -ENOMEM;
-			return;
-		}
-		mappings->pending = grown;
-		mappings->capacity = capacity;
+	if (!grown) {
+		mappings->err = -ENOMEM;
+		return;
 	}
+	mappings->pending = grown;
 	change.order = mappings->n_taken++;
 	mappings->pending[mappings->n_pending++] = change;
 }

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "special_file.h"
+
 #define MAX_NAMES 1000
 
 struct output {
@@ -31,14 +33,6 @@ static bool is_directory(const char *path)
 	struct stat st;
 
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
-/* Devices and pipes cannot be replaced by a renamed file: they are written to directly. */
-static bool is_special(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 /* Also a link to nothing: that would not be replaced either. */
@@ -117,14 +111,6 @@ static int open_file(struct output *output, struct error *error)
 	return cannot_write(-ENOMEM, output->path, error);
 }
 
-static int open_special(struct output *output, struct error *error)
-{
-	output->stream = fopen(output->path, "we");
-	return output->stream
-		       ? 0
-		       : error__set(error, -errno, "failed to open '%s': %s", output->path, strerror(errno));
-}
-
 int output__check(const char *path, bool force, struct error *error)
 {
 	char *copy = strdup(path), *directory;
@@ -133,8 +119,8 @@ int output__check(const char *path, bool force, struct error *error)
 	if (!copy)
 		return cannot_write(-ENOMEM, path, error);
 	directory = dirname(copy);
-	if (is_special(path)) {
-		err = 0;
+	if (special_file__is_at(path)) {
+		err = special_file__check(path, error);
 	} else if (is_directory(path)) {
 		err = error__set(error, -EISDIR, "failed to write '%s': it is a directory", path);
 	} else if (!force && exists(path)) {
@@ -162,7 +148,8 @@ int output__open(const char *path, bool force, struct output **ret_output, struc
 		if (!output->path)
 			err = cannot_write(-ENOMEM, path, error);
 		else
-			err = is_special(path) ? open_special(output, error) : open_file(output, error);
+			err = special_file__is_at(path) ? special_file__open(path, &output->stream, error)
+							: open_file(output, error);
 	}
 	if (err) {
 		output__abandon(output);

@@ -33,6 +33,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
+
 #define MAX_SLOTS 4
 #define PATH_INSNS 48    /* from the load of the head to the jump */
 #define CONFIRM_INSNS 24 /* beyond the jump */
@@ -302,6 +304,8 @@ static void intersect(struct places *places, const struct places *other)
 static int add_candidate(struct pool_shapes *shapes, uint64_t address, enum site_kind kind,
 			 const struct places *places)
 {
+	struct candidate *grown;
+
 	for (size_t i = 0; i < shapes->n_candidates; i++) {
 		struct candidate *c = &shapes->candidates[i];
 
@@ -312,15 +316,10 @@ static int add_candidate(struct pool_shapes *shapes, uint64_t address, enum site
 		intersect(&c->places, places);
 		return 0;
 	}
-	if (shapes->n_candidates == shapes->capacity) {
-		size_t capacity = shapes->capacity ? shapes->capacity * 2 : 16;
-		struct candidate *grown = realloc(shapes->candidates, capacity * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		shapes->candidates = grown;
-		shapes->capacity = capacity;
-	}
+	grown = array__grow(shapes->candidates, shapes->n_candidates, &shapes->capacity, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	shapes->candidates = grown;
 	shapes->candidates[shapes->n_candidates++] =
 		(struct candidate){.address = address, .kind = kind, .places = *places};
 	return 0;

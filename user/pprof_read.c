@@ -478,7 +478,7 @@ static int read_stack(struct reader *r, const Pprof__Sample *sample, size_t *ret
 
 static int read_sample(struct reader *r, const Pprof__Sample *sample)
 {
-	uint64_t values[PROFILE_VALUES];
+	uint64_t values[PROFILE_VALUES] = {};
 	struct labels labels = {};
 	size_t n_frames = 0;
 	int err = read_labels(r, sample, &labels);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "array.h"
 #include "decode.h"
 #include "entry_site.h"
 #include "pool_shapes.h"
@@ -42,16 +43,11 @@ struct planner {
 static int add_site(struct planner *p, uint64_t address, union site_cookie cookie)
 {
 	struct probe_plan *plan = &p->plan;
+	struct probe_site *sites = array__grow(plan->sites, plan->n_sites, &p->capacity, sizeof(*sites));
 
-	if (plan->n_sites == p->capacity) {
-		size_t capacity = p->capacity ? p->capacity * 2 : 256;
-		struct probe_site *sites = reallocarray(plan->sites, capacity, sizeof(*sites));
-
-		if (!sites)
-			return -ENOMEM;
-		plan->sites = sites;
-		p->capacity = capacity;
-	}
+	if (!sites)
+		return -ENOMEM;
+	plan->sites = sites;
 	plan->sites[plan->n_sites++] = (struct probe_site){.address = address, .cookie = cookie};
 	plan->n_pops += cookie.kind == SITE_POP;
 	plan->n_slow += cookie.kind == SITE_SLOW_RESULT;
@@ -82,7 +78,7 @@ static bool jumps_land(const struct insn *insns, size_t n)
 			else
 				high = mid;
 		}
-		if (insns[low].address != (uint64_t)insns[i].imm)
+		if (low == n || insns[low].address != (uint64_t)insns[i].imm)
 			return false;
 	}
 	return true;
@@ -100,15 +96,11 @@ static bool is_jump_target(const struct insn *insns, size_t n, uint64_t address)
 
 static int add_call(struct planner *p, struct call call)
 {
-	if (p->n_calls == p->calls_capacity) {
-		size_t capacity = p->calls_capacity ? p->calls_capacity * 2 : 16384;
-		struct call *calls = reallocarray(p->calls, capacity, sizeof(*calls));
+	struct call *calls = array__grow(p->calls, p->n_calls, &p->calls_capacity, sizeof(*calls));
 
-		if (!calls)
-			return -ENOMEM;
-		p->calls = calls;
-		p->calls_capacity = capacity;
-	}
+	if (!calls)
+		return -ENOMEM;
+	p->calls = calls;
 	p->calls[p->n_calls++] = call;
 	return 0;
 }

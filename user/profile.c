@@ -28,6 +28,7 @@ struct profile {
 	struct profile_object *objects;
 	size_t n_objects;
 	uint64_t time_ns, duration_ns;
+	uint64_t totals[PROFILE_VALUES];      /* of all that was added */
 	const struct profile_frame **scratch; /* the interned frames of the stack that is being added */
 	size_t max_scratch;
 };
@@ -223,6 +224,19 @@ static void add_values(struct profile_sample *sample, const uint64_t values[PROF
 		sample->values[value] += values[value];
 }
 
+/* Only a hostile target gets that far, by mapping and unmapping all that there is: sums must not wrap, and
+ * pprof's numbers end there. */
+static void limit_values(struct profile *profile, const uint64_t values[PROFILE_VALUES],
+			 uint64_t ret_limited[PROFILE_VALUES])
+{
+	for (int value = 0; value < PROFILE_VALUES; value++) {
+		uint64_t room = INT64_MAX - profile->totals[value];
+
+		ret_limited[value] = values[value] < room ? values[value] : room;
+		profile->totals[value] += ret_limited[value];
+	}
+}
+
 /* Makes a sample of the profile one of estimates. 0 or -ENOMEM. */
 static int make_estimate(struct profile *profile, struct profile_sample *sample, enum profile_age age)
 {
@@ -313,6 +327,7 @@ int profile__add_estimate(struct profile *profile, enum linger_domain domain, co
 	struct profile_estimate age = {.age = estimate ? estimate->age : PROFILE_AGE_UNKNOWN};
 	struct profile_sample key = {
 		.domain = domain, .thread = thread, .n_frames = n_frames, .estimate = &age};
+	uint64_t limited[PROFILE_VALUES];
 	struct profile_sample *sample;
 	size_t i;
 
@@ -326,7 +341,8 @@ int profile__add_estimate(struct profile *profile, enum linger_domain domain, co
 	sample = find_or_add(profile, &key);
 	if (!sample)
 		return -ENOMEM;
-	add_values(sample, values);
+	limit_values(profile, values, limited);
+	add_values(sample, limited);
 	if (!estimate)
 		return 0;
 	if (make_estimate(profile, sample, estimate->age) ||
@@ -334,7 +350,7 @@ int profile__add_estimate(struct profile *profile, enum linger_domain domain, co
 		return -ENOMEM;
 	add_estimate(sample->estimate, estimate);
 	add_band(sample->estimate, estimate->age,
-		 &(struct profile_band){values[PROFILE_INUSE_SPACE], estimate->windows});
+		 &(struct profile_band){limited[PROFILE_INUSE_SPACE], estimate->windows});
 	return 0;
 }
 

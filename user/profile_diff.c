@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "array.h"
+
 struct profile_diff {
 	struct profile *stacks; /* the stacks of both, without values; also the notes */
 	struct profile_pair *pairs;
@@ -16,18 +18,14 @@ struct profile_diff {
 static struct profile_pair *pair_of(struct profile_diff *diff, const struct profile_sample *sample)
 {
 	const struct profile_sample *stack;
+	struct profile_pair *pairs;
 
 	if (profile__add_shown(diff->stacks, sample, &stack))
 		return NULL;
-	if (stack->index == diff->max_pairs) {
-		size_t max_pairs = diff->max_pairs ? diff->max_pairs * 2 : 256;
-		struct profile_pair *pairs = reallocarray(diff->pairs, max_pairs, sizeof(*pairs));
-
-		if (!pairs)
-			return NULL;
-		diff->pairs = pairs;
-		diff->max_pairs = max_pairs;
-	}
+	pairs = array__grow(diff->pairs, stack->index, &diff->max_pairs, sizeof(*pairs));
+	if (!pairs)
+		return NULL;
+	diff->pairs = pairs;
 	if (stack->index == diff->n_pairs)
 		diff->pairs[diff->n_pairs++] = (struct profile_pair){.stack = stack};
 	return &diff->pairs[stack->index];

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "python_code.h"
 
 /* --- finding the interpreter ------------------------------------------------------------------------- */
@@ -94,10 +95,18 @@ static int take_interpreter(struct python *python, const struct target_mapping *
 	return 0;
 }
 
+static int out_of_patience(const struct target *target, struct error *error)
+{
+	return error__set(error, -EOPNOTSUPP,
+			  "failed to inspect process %d: it has too many mapped files to look through",
+			  target__pid(target));
+}
+
 static int find_interpreter(const struct target *target, const struct target_mapping *mappings, size_t n,
 			    struct python *python, struct error *error)
 {
 	const char *exe = "";
+	uint64_t end_ns = now_ns() + TARGET_FILES_LIMIT_NS;
 	enum file_kind worst = FILE_OTHER;
 
 	for (size_t i = 0; i < n && !exe[0]; i++)
@@ -109,6 +118,8 @@ static int find_interpreter(const struct target *target, const struct target_map
 
 			if (!is_executable_file(&mappings[i]) || rank(&mappings[i], exe) != wanted)
 				continue;
+			if (now_ns() > end_ns)
+				return out_of_patience(target, error);
 			kind = examine(target, &mappings[i], &python->image);
 			if (kind == FILE_CPYTHON)
 				return take_interpreter(python, &mappings[i], error);

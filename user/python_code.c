@@ -3,8 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "decode.h"
 
@@ -66,6 +66,16 @@ static bool is_version(const char *text)
 	return text[0] == '3' && text[1] == '.' && isdigit((unsigned char)text[2]);
 }
 
+/* The file is the target's, and the version goes to terminals: nothing but what versions consist of. */
+static int version_length(const char *text)
+{
+	int n = 0;
+
+	while (isalnum((unsigned char)text[n]) || text[n] == '.' || text[n] == '+')
+		n++;
+	return n;
+}
+
 int python_code__version(struct python_code *code, char *buf, size_t len)
 {
 	int err = decode_function(code, "Py_GetVersion");
@@ -77,8 +87,7 @@ int python_code__version(struct python_code *code, char *buf, size_t len)
 		    elf_image__read(code->image, code->insns[i].imm, text, sizeof(text) - 1) ||
 		    !is_version(text))
 			continue;
-		strncpy(buf, text, len - 1);
-		buf[len - 1] = 0;
+		snprintf(buf, len, "%.*s", version_length(text), text);
 		return 0;
 	}
 	return err ? err : -ENOENT;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* A symbol that each library defines and no other does. The C libraries come last: one that replaces them may
  * offer their symbols too. */
 static const struct {
@@ -102,9 +104,10 @@ static bool is_c_library(const struct raw_allocator *allocator)
 static int find_by_order(const struct target *target, const struct target_mapping *mappings, size_t n,
 			 struct raw_allocator *ret_allocator)
 {
+	uint64_t end_ns = now_ns() + TARGET_FILES_LIMIT_NS;
 	struct raw_allocator found = {};
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && now_ns() < end_ns; i++) {
 		struct raw_allocator candidate;
 		int err = is_code(&mappings[i]) ? open_candidate(target, &mappings[i], &candidate) : -ENOENT;
 
@@ -114,14 +117,14 @@ static int find_by_order(const struct target *target, const struct target_mappin
 			raw_allocator__free(&found);
 			return err;
 		}
-		if (found.image && (!is_c_library(&found) || !strcmp(candidate.name, "unknown"))) {
+		if (found.path && (!is_c_library(&found) || !strcmp(candidate.name, "unknown"))) {
 			raw_allocator__free(&candidate);
 			continue;
 		}
 		raw_allocator__free(&found);
 		found = candidate;
 	}
-	if (!found.image)
+	if (!found.path)
 		return -ENOENT;
 	*ret_allocator = found;
 	return 0;

@@ -268,6 +268,11 @@ void recorder__free(struct recorder *recorder)
 
 /* --- running ----------------------------------------------------------------------------------------- */
 
+bool recorder__reads_by_ptrace(const struct recorder *recorder)
+{
+	return !memory_reader__is_bpf(recorder->reader);
+}
+
 int recorder__pidfd(const struct recorder *recorder)
 {
 	return target__pidfd(recorder->target);
@@ -401,7 +406,7 @@ static void summarize_target(const struct recorder *recorder, struct recorder_su
 		(recorder->sampler && sampler__is_over(recorder->sampler) && !summary->target_execed);
 	summary->forks = session__pools(recorder->session).state->forked;
 	summary->raw_error = recorder->raw_error.message[0] ? &recorder->raw_error : NULL;
-	summary->reads_by_ptrace = !memory_reader__is_bpf(recorder->reader);
+	summary->reads_by_ptrace = recorder__reads_by_ptrace(recorder);
 }
 
 static void summarize_sampling(const struct recorder *recorder, struct recorder_summary *summary)

@@ -70,6 +70,9 @@ int recorder__open(const struct recorder_options *options, struct recorder **ret
 		   struct error *error);
 void recorder__free(struct recorder *recorder);
 
+/* The BPF memory reader is not available. */
+bool recorder__reads_by_ptrace(const struct recorder *recorder);
+
 /* Readable when the target has ended. */
 int recorder__pidfd(const struct recorder *recorder);
 

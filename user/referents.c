@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "object_layout.h"
 #include "object_pieces.h"
 #include "object_shape.h"
@@ -93,15 +94,12 @@ void referents__free(struct referents *referents)
 
 static int push_piece(struct referents *referents, const struct object_piece *piece)
 {
-	if (referents->n_pieces == referents->capacity) {
-		size_t capacity = referents->capacity ? referents->capacity * 2 : 4096;
-		struct object_piece *grown = reallocarray(referents->pieces, capacity, sizeof(*grown));
+	struct object_piece *grown =
+		array__grow(referents->pieces, referents->n_pieces, &referents->capacity, sizeof(*grown));
 
-		if (!grown)
-			return -ENOMEM;
-		referents->pieces = grown;
-		referents->capacity = capacity;
-	}
+	if (!grown)
+		return -ENOMEM;
+	referents->pieces = grown;
 	referents->pieces[referents->n_pieces++] = *piece;
 	return 0;
 }

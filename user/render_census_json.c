@@ -4,22 +4,9 @@
  */
 #include "render_census.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
-#include "render_common.h"
 #include "stats_json.h"
-
-/* Writes the report and lets go of it; NULL: there was no memory for it. */
-static int finish(json_t *report, FILE *out)
-{
-	if (!report)
-		return -ENOMEM;
-	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
-	putc('\n', out);
-	json_decref(report);
-	return render_finish(out);
-}
 
 static json_t *make_target(const struct census_about *about)
 {
@@ -109,7 +96,7 @@ int render_census_json(const struct census_about *about, const struct census *ce
 
 	for (int rest = 0; rest < CENSUS_RESTS; rest++)
 		json_object_set_new(report, census_rest__name(rest), make_sum(census__rest(census, rest)));
-	return finish(report, out);
+	return stats_json__finish(report, out);
 }
 
 /* --- pools, arenas and size classes ------------------------------------------------------------------ */
@@ -144,12 +131,13 @@ int render_usage_json(const struct census_about *about, const struct pool_usage 
 {
 	struct heap_bytes bytes = pool_usage__bytes(usage);
 
-	return finish(json_pack("{so sI sI so so s{sI sI sI sI sI}}", "target", make_target(about),
-				"pool_bytes", (json_int_t)usage->pool_bytes, "arena_bytes",
-				(json_int_t)pool_usage__arena_bytes(usage), "classes", make_classes(usage),
-				"arenas", make_arenas(usage), "bytes", "arenas", (json_int_t)bytes.arenas,
-				"used", (json_int_t)bytes.used, "free_blocks", (json_int_t)bytes.free_blocks,
-				"unused_pools", (json_int_t)bytes.unused_pools, "overhead",
-				(json_int_t)bytes.overhead),
-		      out);
+	return stats_json__finish(
+		json_pack("{so sI sI so so s{sI sI sI sI sI}}", "target", make_target(about), "pool_bytes",
+			  (json_int_t)usage->pool_bytes, "arena_bytes",
+			  (json_int_t)pool_usage__arena_bytes(usage), "classes", make_classes(usage),
+			  "arenas", make_arenas(usage), "bytes", "arenas", (json_int_t)bytes.arenas, "used",
+			  (json_int_t)bytes.used, "free_blocks", (json_int_t)bytes.free_blocks,
+			  "unused_pools", (json_int_t)bytes.unused_pools, "overhead",
+			  (json_int_t)bytes.overhead),
+		out);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "render_get.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #include <jansson.h>
@@ -39,11 +38,6 @@ int render_get_json(const struct found_object *found, FILE *out)
 		preview->has_length ? json_integer((json_int_t)preview->length) : json_null(), "size_bytes",
 		(json_int_t)found->size_bytes, "address", json_sprintf("0x%" PRIx64, found->address),
 		"preview", stats_json__text(preview->text));
-	int err;
 
-	if (!report)
-		return -ENOMEM;
-	err = json_dumpf(report, out, JSON_INDENT(2)) || fputc('\n', out) == EOF ? -EIO : 0;
-	json_decref(report);
-	return err;
+	return stats_json__finish(report, out);
 }

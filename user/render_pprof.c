@@ -5,6 +5,7 @@
  * refer to (locations, functions, strings) gets its number when it is first met and is written behind them.
  * Memory is needed for the distinct frames only, of which there are few.
  */
+#include "array.h"
 #include "render.h"
 
 #include <errno.h>
@@ -63,17 +64,13 @@ static bool same_key(const void *item, const void *key)
 
 static struct numbered *add_number(struct writer *w, struct numbers *numbers, uint64_t hash)
 {
+	struct numbered **list =
+		array__grow(numbers->list, numbers->n, &numbers->max, sizeof(struct numbered *));
 	struct numbered *numbered;
 
-	if (numbers->n == numbers->max) {
-		size_t max = numbers->max ? numbers->max * 2 : 256;
-		struct numbered **list = reallocarray(numbers->list, max, sizeof(*list));
-
-		if (!list)
-			return NULL;
-		numbers->list = list;
-		numbers->max = max;
-	}
+	if (!list)
+		return NULL;
+	numbers->list = list;
 	numbered = arena__alloc(&w->arena, sizeof(*numbered), alignof(struct numbered));
 	if (!numbered || table__reserve(&numbers->table))
 		return NULL;

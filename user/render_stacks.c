@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "render_stacks.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #include <jansson.h>
@@ -262,12 +261,5 @@ static json_t *make_report(const struct thread_stacks *stacks)
 
 int render_stacks_json(const struct thread_stacks *stacks, FILE *out)
 {
-	json_t *report = make_report(stacks);
-	int err;
-
-	if (!report)
-		return -ENOMEM;
-	err = json_dumpf(report, out, JSON_INDENT(2)) || fputc('\n', out) == EOF ? -EIO : 0;
-	json_decref(report);
-	return err;
+	return stats_json__finish(make_report(stacks), out);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The chains as one graph for graphviz. An object that is on several of them is one node, named by its
- * address. Everything in quotes: there only a quotation mark and a backslash mean something.
+ * address. Everything in quotes: there only a quotation mark and a backslash mean something, and what looks
+ * like a character of HTML by its number or name.
  */
 #include "render_why.h"
 
@@ -11,6 +12,10 @@
 
 static void put_escaped(FILE *out, uint32_t code_point)
 {
+	if (code_point == '&') {
+		fputs("&amp;", out);
+		return;
+	}
 	if (code_point == '"' || code_point == '\\')
 		putc('\\', out);
 	render_put_utf8(out, code_point);

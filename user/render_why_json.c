@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "render_why.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
-#include "render_common.h"
 #include "stats_json.h"
 
 static json_t *make_text(const char *text)
@@ -89,10 +87,5 @@ int render_why_json(const struct holders *holders, FILE *out)
 		(json_int_t)holders->n_steps, "end", end_name(holders->end), "losses",
 		make_losses(&holders->losses));
 
-	if (!report)
-		return -ENOMEM;
-	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
-	putc('\n', out);
-	json_decref(report);
-	return render_finish(out);
+	return stats_json__finish(report, out);
 }

@@ -55,17 +55,18 @@ static void __attribute__((noreturn)) try_call(volatile enum stage *stage)
 
 bool return_probes__pass_seccomp(void)
 {
-	volatile enum stage *stage =
-		mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, sizeof(enum stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile enum stage *stage = memory;
 	bool passes;
 	pid_t child;
 
-	if (stage == MAP_FAILED)
+	if (memory == MAP_FAILED)
 		return false;
 	child = fork();
 	if (child == 0)
 		try_call(stage);
 	passes = child > 0 && waitpid(child, NULL, 0) == child && *stage != STAGE_REFUSED;
-	munmap((void *)stage, sizeof(*stage));
+	munmap(memory, sizeof(*stage));
 	return passes;
 }

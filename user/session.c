@@ -422,29 +422,11 @@ struct session_pools session__pools(const struct session *session)
 		.frames = session->frames,
 		.codes = session->codes,
 		.text = session->text,
+		.max_stacks = MAX_STACKS,
+		.max_frames = MAX_FRAMES,
+		.max_codes = MAX_CODES,
+		.max_chunks = MAX_CHUNKS,
 	};
-}
-
-static uint32_t filled(const __u32 *next, uint32_t max)
-{
-	uint32_t n = __atomic_load_n(next, __ATOMIC_ACQUIRE);
-
-	return n < max ? n : max;
-}
-
-uint32_t session_pools__n_stacks(const struct session_pools *pools)
-{
-	return filled(&pools->state->next_stack, MAX_STACKS);
-}
-
-uint32_t session_pools__n_codes(const struct session_pools *pools)
-{
-	return filled(&pools->state->next_code, MAX_CODES);
-}
-
-enum linger_domain session_pools__domain(const struct session_pools *pools, uint32_t stack_id)
-{
-	return stack_id < LINGER_FIRST_STACK ? stack_id : pools->stacks[stack_id].domain;
 }
 
 static void add_counters(struct linger_counters *sum, const struct linger_counters *part)

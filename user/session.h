@@ -13,6 +13,7 @@
 #include "probe_plan.h"
 #include "python.h"
 #include "raw_plan.h"
+#include "session_pools.h"
 #include "trace.h"
 
 /*
@@ -33,21 +34,6 @@ struct session_options {
 	bool sampled;          /* objects and raw blocks in windows only; needs uprobe_multi */
 	uint32_t live_max_mib; /* room in the live set, as so much of the heap */
 };
-
-/* What user space reads of the kernel's pools, all mapped read-only. */
-struct session_pools {
-	const struct trace_state *state;
-	const struct linger_stack *stacks;
-	const uint64_t *frames;
-	const struct linger_code *codes;
-	const char *text; /* chunks of LINGER_TEXT_CHUNK bytes */
-};
-
-/* How many stacks and code objects the pools hold; the kernel's counters may run past the end. */
-uint32_t session_pools__n_stacks(const struct session_pools *pools);
-uint32_t session_pools__n_codes(const struct session_pools *pools);
-
-enum linger_domain session_pools__domain(const struct session_pools *pools, uint32_t stack_id);
 
 struct session;
 

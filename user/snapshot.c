@@ -98,8 +98,8 @@ static size_t resolve_frames(const struct session_pools *pools, const struct cod
 			     const char *native, struct profile_frame frames[LINGER_MAX_FRAMES + 1])
 {
 	const struct linger_stack *stack = &pools->stacks[id];
-	const uint64_t *stack_frames = &pools->frames[stack->first_frame];
-	size_t n = 0;
+	const uint64_t *stack_frames;
+	size_t n = 0, n_stack_frames;
 
 	if (id < LINGER_FIRST_STACK) {
 		frames[n++] = (struct profile_frame){.function = "[stack table full]"};
@@ -107,7 +107,8 @@ static size_t resolve_frames(const struct session_pools *pools, const struct cod
 	}
 	if (stack->truncated)
 		frames[n++] = (struct profile_frame){.function = "[truncated]"};
-	for (size_t i = stack->n_frames; i-- > 0;)
+	stack_frames = session_pools__frames(pools, id, &n_stack_frames);
+	for (size_t i = n_stack_frames; i-- > 0;)
 		if (code_names__has_started(names, stack_frames[i]))
 			frames[n++] = code_names__frame(names, stack_frames[i]);
 	if (!n)
@@ -146,7 +147,7 @@ static int add_stacks(const struct session *session, const struct mappings *mapp
 		enum linger_domain domain = session_pools__domain(&pools, id);
 		uint64_t values[PROFILE_VALUES];
 
-		if (domain >= LINGER_DOMAINS || !(domains >> domain & 1))
+		if (!(domains >> domain & 1))
 			continue;
 		if (domain != LINGER_DOMAIN_MAPPING)
 			block_values(&pools.stacks[id], values);

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "reader.h"
-#include "stack_sampler.h"
 
 #define ATTEMPTS 20 /* some two hundred milliseconds */
 #define MAX_SNAPSHOTS 16
@@ -47,18 +46,15 @@ struct stack_reader {
 	struct python_stack stack;
 };
 
-struct stack_reader *stack_reader__new(struct memory_reader *reader, const struct python *python)
+struct stack_reader *stack_reader__new(struct memory_reader *reader, const struct python *python,
+				       struct stack_sampler *sampler)
 {
 	const struct py_layout *py = &python->layout;
 	struct stack_reader *stack_reader = calloc(1, sizeof(*stack_reader));
 
 	if (!stack_reader)
 		return NULL;
-	stack_reader->sampler = stack_sampler__new(python);
-	if (!stack_reader->sampler) {
-		free(stack_reader);
-		return NULL;
-	}
+	stack_reader->sampler = sampler;
 	stack_reader->reader = reader;
 	stack_reader->py = py;
 	stack_reader->extent = python__frame_extent(py);
@@ -72,7 +68,6 @@ void stack_reader__free(struct stack_reader *reader)
 {
 	if (!reader)
 		return;
-	stack_sampler__free(reader->sampler);
 	free(reader->bytes);
 	free(reader->requests);
 	free(reader);

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/perf_event.h>
 
@@ -20,20 +21,10 @@
 #define POLL_US 100
 
 struct stack_sampler {
-	const struct python *python;
-	struct stack_sampler_bpf *skeleton; /* NULL: not loaded yet */
+	struct stack_sampler_bpf *skeleton;
 	struct stack_sample *sample;
 	int err; /* why it cannot be loaded */
 };
-
-struct stack_sampler *stack_sampler__new(const struct python *python)
-{
-	struct stack_sampler *sampler = calloc(1, sizeof(*sampler));
-
-	if (sampler)
-		sampler->python = python;
-	return sampler;
-}
 
 void stack_sampler__free(struct stack_sampler *sampler)
 {
@@ -59,9 +50,9 @@ static struct stack_sampler_config make_config(const struct python *python)
 	};
 }
 
-static int load(struct stack_sampler *sampler)
+static int load(struct stack_sampler *sampler, const struct python *python)
 {
-	struct stack_sampler_config config = make_config(sampler->python);
+	struct stack_sampler_config config = make_config(python);
 	void *sample;
 	int err;
 
@@ -80,9 +71,18 @@ static int load(struct stack_sampler *sampler)
 	return 0;
 }
 
+struct stack_sampler *stack_sampler__new(const struct python *python)
+{
+	struct stack_sampler *sampler = calloc(1, sizeof(*sampler));
+
+	if (sampler)
+		sampler->err = load(sampler, python);
+	return sampler;
+}
+
 /* --- one sample -------------------------------------------------------------------------------------- */
 
-static int attach(struct stack_sampler *sampler, pid_t native_id, struct bpf_link **ret_link)
+static int open_timer(pid_t native_id)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -92,13 +92,7 @@ static int attach(struct stack_sampler *sampler, pid_t native_id, struct bpf_lin
 	};
 	int fd = syscall(SYS_perf_event_open, &attr, native_id, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	*ret_link = bpf_program__attach_perf_event(sampler->skeleton->progs.sample_stack, fd);
-	if (*ret_link)
-		return 0;
-	close(fd);
-	return -errno;
+	return fd < 0 ? -errno : fd;
 }
 
 static uint32_t sample_state(const struct stack_sampler *sampler)
@@ -115,27 +109,36 @@ static void copy_sample(const struct stack_sample *sample, struct python_stack *
 							    sample->frames[i].instr};
 }
 
+/* libbpf would load a program to find out how to attach another one, and nothing is to be loaded any more. */
+static int run_until_taken(struct stack_sampler *sampler, int timer)
+{
+	int program = bpf_program__fd(sampler->skeleton->progs.sample_stack);
+	int link = bpf_link_create(program, timer, BPF_PERF_EVENT, NULL);
+	uint64_t end_ns = now_ns() + WAIT_NS;
+
+	if (link < 0)
+		return link;
+	while (sample_state(sampler) == SAMPLE_WANTED && now_ns() < end_ns)
+		usleep(POLL_US);
+	close(link);
+	return sample_state(sampler) == SAMPLE_TAKEN ? 0 : -EAGAIN;
+}
+
 int stack_sampler__read(struct stack_sampler *sampler, pid_t native_id, uint64_t thread_state,
 			struct python_stack *ret_stack)
 {
-	uint64_t end_ns = now_ns() + WAIT_NS;
-	struct bpf_link *link;
-	int err;
+	int timer, err;
 
-	if (!sampler->skeleton && !sampler->err)
-		sampler->err = load(sampler);
 	if (sampler->err)
 		return sampler->err;
 	sampler->sample->thread_state = thread_state;
 	__atomic_store_n(&sampler->sample->state, SAMPLE_WANTED, __ATOMIC_RELEASE);
-	err = attach(sampler, native_id, &link);
-	if (err)
-		return err;
-	while (sample_state(sampler) == SAMPLE_WANTED && now_ns() < end_ns)
-		usleep(POLL_US);
-	bpf_link__destroy(link);
-	if (sample_state(sampler) != SAMPLE_TAKEN)
-		return -EAGAIN;
-	copy_sample(sampler->sample, ret_stack);
-	return 0;
+	timer = open_timer(native_id);
+	if (timer < 0)
+		return timer;
+	err = run_until_taken(sampler, timer);
+	close(timer);
+	if (!err)
+		copy_sample(sampler->sample, ret_stack);
+	return err;
 }

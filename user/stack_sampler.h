@@ -16,8 +16,7 @@
  */
 struct stack_sampler;
 
-/* What is passed in has to outlive the sampler, which loads its program when it is first needed. NULL when
- * memory is short. */
+/* NULL when memory is short; what else may stand in the way is told at each reading. */
 struct stack_sampler *stack_sampler__new(const struct python *python);
 void stack_sampler__free(struct stack_sampler *sampler);
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "estimate.h"
-#include "session.h"
+#include "session_pools.h"
 
 /*
  * What each stack allocated, by the windows' account: what a window saw counts by its weight. Zeroed it is

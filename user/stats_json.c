@@ -7,6 +7,16 @@
 #include "drops.h"
 #include "render_common.h"
 
+int stats_json__finish(json_t *report, FILE *out)
+{
+	if (!report)
+		return -ENOMEM;
+	json_dumpf(report, out, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
+	putc('\n', out);
+	json_decref(report);
+	return render_finish(out);
+}
+
 json_t *stats_json__text(const char *text)
 {
 	char *cleaned = render_cleaned(text);
@@ -201,13 +211,6 @@ int stats_json__write(const struct recorder_summary *summary, const struct profi
 		"kernel_bytes", (json_int_t)summary->kernel_bytes, "forks", (int)summary->forks, "target",
 		make_target(summary), "raw", make_raw(summary), "sampling", make_sampling(summary), "stacks",
 		make_stacks(summary, profile));
-	int err;
 
-	if (!stats)
-		return -ENOMEM;
-	err = json_dumpf(stats, out, JSON_INDENT(2) | JSON_REAL_PRECISION(8)) || fputc('\n', out) == EOF
-		      ? -EIO
-		      : 0;
-	json_decref(stats);
-	return err;
+	return stats_json__finish(stats, out);
 }

@@ -8,7 +8,11 @@
 
 #include "recorder.h"
 
-/* The totals, losses and costs of a recording as JSON (linger.8 describes the fields). 0, -ENOMEM, -EIO. */
+/* Writes a report and lets go of it; NULL: there was no memory for it. 0 or a negative errno. */
+int stats_json__finish(json_t *report, FILE *out);
+
+/* The totals, losses and costs of a recording as JSON (linger.8 describes the fields). 0 or a negative errno.
+ */
 int stats_json__write(const struct recorder_summary *summary, const struct profile *profile, FILE *out);
 
 /* A path or name of the target: JSON has to be UTF-8, paths need not be. NULL when out of memory. */

@@ -5,20 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "array.h"
 #include "render_common.h"
-
-/* The array of nodes with room for one more; NULL when out of memory. */
-static struct svg_node *reserve_node(struct svg_node *nodes, size_t n, size_t *max)
-{
-	size_t larger = *max ? *max * 2 : 256;
-
-	if (n < *max)
-		return nodes;
-	nodes = reallocarray(nodes, larger, sizeof(*nodes));
-	if (nodes)
-		*max = larger;
-	return nodes;
-}
 
 static int add_node(struct svg_graph *graph, const struct svg_node *node)
 {
@@ -28,7 +16,7 @@ static int add_node(struct svg_graph *graph, const struct svg_node *node)
 		graph->n_hidden++;
 		return 0;
 	}
-	nodes = reserve_node(graph->nodes, graph->n_nodes, &graph->max_nodes);
+	nodes = array__grow(graph->nodes, graph->n_nodes, &graph->max_nodes, sizeof(*nodes));
 	if (!nodes)
 		return -ENOMEM;
 	graph->nodes = nodes;
@@ -49,7 +37,7 @@ static int close_nodes(struct svg_graph *graph, size_t n_open)
 
 static int open_node(struct svg_graph *graph, const struct profile_frame *frame)
 {
-	struct svg_node *open = reserve_node(graph->open, graph->n_open, &graph->max_open);
+	struct svg_node *open = array__grow(graph->open, graph->n_open, &graph->max_open, sizeof(*open));
 
 	if (!open)
 		return -ENOMEM;

@@ -4,16 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "regular_file.h"
+
 #define MAX_MAPPINGS (1u << 20)
+#define MAX_PATH_BYTES (64u << 20) /* of all; the names of what is mapped after that are not kept */
 
 struct target {
 	pid_t pid;
@@ -127,21 +132,29 @@ bool target__has_seccomp_filter(const struct target *target)
 
 /* --- mappings ---------------------------------------------------------------------------------------- */
 
-static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
+/* Takes the path's length off what is left for paths. */
+static bool parse_mapping(char *line, size_t *path_bytes_left, struct target_mapping *ret_mapping)
 {
 	struct target_mapping m = {};
+	unsigned int major, minor;
+	const char *path;
 	char perms[5];
 	int path_at = 0;
 
 	line[strcspn(line, "\n")] = 0;
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m.start, &m.end,
-		   perms, &m.offset, &m.inode, &path_at) < 5)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.start, &m.end,
+		   perms, &m.offset, &major, &minor, &m.inode, &path_at) < 7)
 		return false;
+	m.device = makedev(major, minor);
 	m.readable = perms[0] == 'r';
 	m.writable = perms[1] == 'w';
 	m.executable = perms[2] == 'x';
 	m.shared = perms[3] == 's';
-	m.path = strdup(path_at ? line + path_at : "");
+	path = path_at ? line + path_at : "";
+	if (strlen(path) > *path_bytes_left)
+		path = "";
+	*path_bytes_left -= strlen(path);
+	m.path = strdup(path);
 	*ret_mapping = m;
 	return m.path;
 }
@@ -149,7 +162,7 @@ static bool parse_mapping(char *line, struct target_mapping *ret_mapping)
 static int read_mappings(FILE *file, struct target_mapping **ret_mappings, size_t *ret_n)
 {
 	struct target_mapping *mappings = NULL, *grown;
-	size_t n = 0, capacity = 0, line_size = 0;
+	size_t n = 0, capacity = 0, line_size = 0, path_bytes_left = MAX_PATH_BYTES;
 	char *line = NULL;
 	int err = 0;
 
@@ -163,7 +176,7 @@ static int read_mappings(FILE *file, struct target_mapping **ret_mappings, size_
 			}
 			mappings = grown;
 		}
-		n += parse_mapping(line, &mappings[n]);
+		n += parse_mapping(line, &path_bytes_left, &mappings[n]);
 	}
 	free(line);
 	if (err) {
@@ -216,36 +229,81 @@ void target__free_mappings(struct target_mapping *mappings, size_t n)
 static int open_map_file(const struct target *target, const struct target_mapping *mapping)
 {
 	char name[64];
+	int place, fd;
 
 	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
-	return target__open_proc(target, name);
+	place = openat(target->proc_fd, name, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return -errno;
+	fd = regular_file__open(place);
+	close(place);
+	return fd;
 }
 
-/*
- * By name, below the target's root; only if it is still the same file. For those who may not use map_files.
+/* By name, below the target's root; the kernel names files without links. For those who may not use
+ * map_files.
  */
 static int open_by_path(const struct target *target, const struct target_mapping *mapping)
 {
-	struct stat st;
-	char *name;
-	int fd;
+	int root = openat(target->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
-	if (asprintf(&name, "root%s", mapping->path) < 0)
-		return -ENOMEM;
-	fd = target__open_proc(target, name);
-	free(name);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != mapping->inode) {
-		close(fd);
-		return -ESTALE;
-	}
+	if (root < 0)
+		return -errno;
+	fd = regular_file__open_below(root, mapping->path, RESOLVE_NO_SYMLINKS);
+	close(root);
 	return fd;
+}
+
+static bool is_same_file(const struct target_mapping *a, const struct target_mapping *b)
+{
+	return a->device == b->device && a->inode == b->inode;
+}
+
+/* Whether what is mapped there, here, is the file of the target's mapping. */
+static bool shows_file(uint64_t address, const struct target_mapping *mapping)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	struct target_mapping *own;
+	bool is_same = false;
+	size_t n;
+
+	if (!file)
+		return false;
+	if (!read_mappings(file, &own, &n)) {
+		for (size_t i = 0; i < n && !is_same; i++)
+			is_same = address - own[i].start < own[i].end - own[i].start &&
+				  is_same_file(&own[i], mapping);
+		target__free_mappings(own, n);
+	}
+	fclose(file);
+	return is_same;
+}
+
+/*
+ * The target may have put another file into the place meanwhile. Where a file system numbers its devices by
+ * itself (btrfs, overlayfs), stat says something else than maps; so the file is mapped here too, and the
+ * kernel names both in the same way.
+ */
+static bool is_mapped_file(int fd, const struct target_mapping *mapping)
+{
+	void *memory = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0);
+	bool is_same;
+
+	if (memory == MAP_FAILED)
+		return false;
+	is_same = shows_file((uintptr_t)memory, mapping);
+	munmap(memory, 1);
+	return is_same;
 }
 
 int target__open_file(const struct target *target, const struct target_mapping *mapping)
 {
 	int fd = open_map_file(target, mapping);
 
-	return fd >= 0 ? fd : open_by_path(target, mapping);
+	if (fd < 0)
+		fd = open_by_path(target, mapping);
+	if (fd < 0 || is_mapped_file(fd, mapping))
+		return fd;
+	close(fd);
+	return -ESTALE;
 }

@@ -17,11 +17,14 @@ struct target;
 
 struct target_mapping {
 	uint64_t start, end;
-	uint64_t offset; /* in the file */
-	uint64_t inode;  /* 0: anonymous */
+	uint64_t offset;        /* in the file */
+	uint64_t device, inode; /* of the file; inode 0: anonymous */
 	bool readable, writable, executable, shared;
 	char *path; /* as in /proc/PID/maps; empty if there is none */
 };
+
+/* So long mapped files are looked through: there may be any number of them, and of what is in them. */
+#define TARGET_FILES_LIMIT_NS UINT64_C(10000000000)
 
 int target__open(pid_t pid, struct target **ret_target, struct error *error);
 void target__free(struct target *target);
@@ -37,8 +40,8 @@ int target__mappings(const struct target *target, struct target_mapping **ret_ma
 bool target__has_memory(const struct target *target);
 void target__free_mappings(struct target_mapping *mappings, size_t n);
 
-/* Opens the very file that a mapping shows, also when it was deleted or lies in another mount namespace.
- * A descriptor or a negative errno. */
+/* Opens the very file that a mapping shows, also when it was deleted or lies in another mount namespace;
+ * never another one, and nothing but a regular file. A descriptor or a negative errno. */
 int target__open_file(const struct target *target, const struct target_mapping *mapping);
 
 /* Whether its system calls go through a seccomp filter. */

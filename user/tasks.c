@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
+
 #define MAX_TASKS 65536
 
 static FILE *open_file(const struct target *target, pid_t id, const char *name)
@@ -62,20 +64,22 @@ static int read_tasks(const struct target *target, DIR *directory, struct task *
 
 	for (struct dirent *entry; *n < MAX_TASKS && (entry = readdir(directory));) {
 		struct task task = {.id = atoi(entry->d_name)};
+		struct task *grown = array__grow(*tasks, *n, &capacity, sizeof(*grown));
 
-		if (*n == capacity) {
-			struct task *grown;
-
-			capacity = capacity ? capacity * 2 : 64;
-			grown = reallocarray(*tasks, capacity, sizeof(*grown));
-			if (!grown)
-				return -ENOMEM;
-			*tasks = grown;
-		}
+		if (!grown)
+			return -ENOMEM;
+		*tasks = grown;
 		if (task.id > 0 && read_task(target, &task))
 			(*tasks)[(*n)++] = task;
 	}
 	return *n ? 0 : -ESRCH;
+}
+
+static int compare_inner_ids(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	return (x->inner_id > y->inner_id) - (x->inner_id < y->inner_id);
 }
 
 int tasks__list(const struct target *target, struct task **ret_tasks, size_t *ret_n)
@@ -98,6 +102,7 @@ int tasks__list(const struct target *target, struct task **ret_tasks, size_t *re
 		free(tasks);
 		return err;
 	}
+	qsort(tasks, n, sizeof(*tasks), compare_inner_ids);
 	*ret_tasks = tasks;
 	*ret_n = n;
 	return 0;
@@ -105,8 +110,7 @@ int tasks__list(const struct target *target, struct task **ret_tasks, size_t *re
 
 const struct task *tasks__find(const struct task *tasks, size_t n, pid_t inner_id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (tasks[i].inner_id == inner_id)
-			return &tasks[i];
-	return NULL;
+	const struct task wanted = {.inner_id = inner_id};
+
+	return bsearch(&wanted, tasks, n, sizeof(*tasks), compare_inner_ids);
 }

@@ -128,12 +128,13 @@ static int read_stacks(struct reading *reading, const struct target *target, str
 }
 
 int thread_stacks__read(const struct target *target, struct memory_reader *reader,
-			const struct python *python, struct thread_stacks *ret_stacks, struct error *error)
+			const struct python *python, struct stack_sampler *sampler,
+			struct thread_stacks *ret_stacks, struct error *error)
 {
 	struct reading reading = {
 		.python = python,
 		.reader = reader,
-		.stack_reader = stack_reader__new(reader, python),
+		.stack_reader = stack_reader__new(reader, python, sampler),
 		.stacks.pid = target__pid(target),
 	};
 	int err = reading.stack_reader ? read_stacks(&reading, target, error)

@@ -17,6 +17,7 @@
 #include "profile.h"
 #include "python.h"
 #include "stack_image.h"
+#include "stack_sampler.h"
 #include "target.h"
 #include "trace.h"
 
@@ -49,7 +50,8 @@ struct thread_stacks {
 
 /* The target runs on meanwhile. 0, or a negative errno with the sentence that says so. */
 int thread_stacks__read(const struct target *target, struct memory_reader *reader,
-			const struct python *python, struct thread_stacks *ret_stacks, struct error *error);
+			const struct python *python, struct stack_sampler *sampler,
+			struct thread_stacks *ret_stacks, struct error *error);
 
 /* The local variables of all frames, as they are now: a frame may have ended meanwhile. 0, -ESRCH, -ENOMEM.
  */

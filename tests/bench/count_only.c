@@ -99,13 +99,13 @@ static int attach_raw(struct counter *counter, const struct raw_allocator *alloc
 static unsigned long long sum_events(const struct count_only_bpf *skeleton)
 {
 	int n_cpus = libbpf_num_possible_cpus();
-	unsigned long long per_cpu[n_cpus], sum = 0;
+	unsigned long long *per_cpu = calloc(n_cpus, sizeof(*per_cpu)), sum = 0;
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.events), &zero, per_cpu))
-		return 0;
-	for (int i = 0; i < n_cpus; i++)
-		sum += per_cpu[i];
+	if (per_cpu && !bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.events), &zero, per_cpu))
+		for (int i = 0; i < n_cpus; i++)
+			sum += per_cpu[i];
+	free(per_cpu);
 	return sum;
 }
 

@@ -61,7 +61,7 @@ class Search:
         return sum(word in title for word in self.words)
 
     def page(self, number: int) -> list[dict]:
-        return [hit.book for hit in self.hits[number * 10 : number * 10 + 10]]
+        return [hit.book for hit in self.hits[number * 10:number * 10 + 10]]
 
 
 def parse_search(session: str, query: str) -> Search:

@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "pool.h"
+#include "py_layouts.h"
 
 #define PAGE_BYTES 4096
+#define NEWEST_MINOR 12 /* whose offsets are not its own to say */
+#define HEAP_OLDEST_MINOR 8
 
 static struct {
 	const uint8_t *bytes;
@@ -31,6 +34,21 @@ void fake_target__set_words(uint64_t *words, size_t n, uint32_t reads_per_change
 		if (words[i] >> 63)
 			words[i] = FAKE_HEAP + words[i] % n * sizeof(*words);
 	fake_target__set((const uint8_t *)words, n * sizeof(*words), reads_per_change);
+}
+
+bool fake_target__take_head(const uint8_t **bytes, size_t *n, int oldest_minor, struct fake_head *ret_head,
+			    struct python *ret_python)
+{
+	struct python python = {};
+
+	if (*n < sizeof(*ret_head))
+		return false;
+	memcpy(ret_head, *bytes, sizeof(*ret_head));
+	*bytes += sizeof(*ret_head);
+	*n -= sizeof(*ret_head);
+	python.minor = oldest_minor + ret_head->minor % (NEWEST_MINOR + 1 - oldest_minor);
+	*ret_python = python;
+	return !py_layouts__get(python.minor, NULL, 0, &ret_python->layout, &ret_python->runtime);
 }
 
 static void set_right(struct pool_header *header, uint32_t pool_bytes, bool has_free_list)
@@ -61,7 +79,20 @@ void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, 
 		set_right((void *)((char *)pools + i * pool_bytes), pool_bytes, free_lists >> i & 1);
 }
 
+bool fake_target__take_heap(const uint8_t *bytes, size_t n, struct python *ret_python)
+{
+	struct fake_head head;
+
+	if (!fake_target__take_head(&bytes, &n, HEAP_OLDEST_MINOR, &head, ret_python))
+		return false;
+	fake_target__set_heap(bytes, n, ret_python->runtime.pool_bytes, head.reads_per_change, head.bits);
+	return true;
+}
+
 /* --- the memory reader ------------------------------------------------------------------------------- */
+
+/* Where the real one is linked too, that counts. */
+#define FAKE __attribute__((weak))
 
 /* A change shifts the memory by a word. */
 static int read_range(uint64_t address, uint8_t *to, size_t bytes)
@@ -83,7 +114,7 @@ static int read_range(uint64_t address, uint8_t *to, size_t bytes)
 	return 0;
 }
 
-int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
+FAKE int memory_reader__read_many(struct memory_reader *reader, struct memory_request *requests, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		requests[i].error = read_range(requests[i].address, requests[i].to, requests[i].bytes);
@@ -93,25 +124,25 @@ int memory_reader__read_many(struct memory_reader *reader, struct memory_request
 	return 0;
 }
 
-int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes)
+FAKE int memory_reader__read(struct memory_reader *reader, uint64_t address, void *to, size_t bytes)
 {
 	return read_range(address, to, bytes);
 }
 
 /* --- the target -------------------------------------------------------------------------------------- */
 
-pid_t target__pid(const struct target *target)
+FAKE pid_t target__pid(const struct target *target)
 {
 	return 1;
 }
 
-bool target__has_memory(const struct target *target)
+FAKE bool target__has_memory(const struct target *target)
 {
 	return true;
 }
 
 /* The heap, and a library that says that the target uses asyncio. */
-int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n)
+FAKE int target__mappings(const struct target *target, struct target_mapping **ret_mappings, size_t *ret_n)
 {
 	static char no_path[] = "", library[] = "/_asyncio.so";
 	struct target_mapping *mappings = calloc(2, sizeof(*mappings));
@@ -132,17 +163,17 @@ int target__mappings(const struct target *target, struct target_mapping **ret_ma
 	return 0;
 }
 
-void target__free_mappings(struct target_mapping *mappings, size_t n)
+FAKE void target__free_mappings(struct target_mapping *mappings, size_t n)
 {
 	free(mappings);
 }
 
-int target__open_file(const struct target *target, const struct target_mapping *mapping)
+FAKE int target__open_file(const struct target *target, const struct target_mapping *mapping)
 {
 	return -ENOENT;
 }
 
-int target__open_proc(const struct target *target, const char *name)
+FAKE int target__open_proc(const struct target *target, const char *name)
 {
 	return -ENOENT;
 }

@@ -2,10 +2,12 @@
 #ifndef LINGER_FAKE_TARGET_H
 #define LINGER_FAKE_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "memory_reader.h"
+#include "python.h"
 #include "target.h"
 
 /*
@@ -17,6 +19,19 @@
 #define FAKE_END (UINT64_C(1) << 40)
 #define FAKE_MAX_READ (UINT64_C(1) << 27)
 #define FAKE_HEAP UINT64_C(0x7f00000000)
+
+/* What an input begins with. */
+struct fake_head {
+	uint8_t minor; /* of the interpreter */
+	uint8_t kind;  /* the fuzzer's own */
+	uint16_t reads_per_change;
+	uint32_t bits; /* the fuzzer's own */
+};
+
+/* Takes it off an input; the interpreter is of the oldest version or a later one. False: the input has none.
+ */
+bool fake_target__take_head(const uint8_t **bytes, size_t *n, int oldest_minor, struct fake_head *ret_head,
+			    struct python *ret_python);
 
 /* reads_per_change: it is another memory after so many reads; 0: it stays the same. */
 void fake_target__set(const uint8_t *bytes, size_t n, uint32_t reads_per_change);
@@ -33,5 +48,9 @@ void fake_target__set_words(uint64_t *words, size_t n, uint32_t reads_per_change
 #define FAKE_POOLS 4
 void fake_target__set_heap(const uint8_t *bytes, size_t n, uint32_t pool_bytes, uint32_t reads_per_change,
 			   uint32_t free_lists);
+
+/* Makes it of a whole input: the bits of its head are those of the free lists. False: the input has no head.
+ */
+bool fake_target__take_heap(const uint8_t *bytes, size_t n, struct python *ret_python);
 
 #endif /* LINGER_FAKE_TARGET_H */

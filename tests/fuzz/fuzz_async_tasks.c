@@ -6,16 +6,7 @@
 #include "fake_target.h"
 #include "fuzz.h"
 #include "pool.h"
-#include "py_layouts.h"
 #include "trace.h"
-
-/* In front of the memory. */
-struct head {
-	uint8_t minor;
-	uint8_t pad;
-	uint16_t reads_per_change;
-	uint32_t free_lists;
-};
 
 static void read_tasks(const struct python *python)
 {
@@ -34,18 +25,10 @@ static void read_tasks(const struct python *python)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct python python = {};
-	struct head head;
+	struct python python;
 
-	if (n < sizeof(head))
-		return 0;
-	memcpy(&head, bytes, sizeof(head));
-	python.minor = 8 + head.minor % 5;
-	if (py_layouts__get(python.minor, NULL, 0, &python.layout, &python.runtime))
-		return 0;
-	fake_target__set_heap(bytes + sizeof(head), n - sizeof(head), python.runtime.pool_bytes,
-			      head.reads_per_change, head.free_lists);
-	read_tasks(&python);
+	if (fake_target__take_heap(bytes, n, &python))
+		read_tasks(&python);
 	return 0;
 }
 
@@ -58,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 #define HAVE_GC (1u << 14)
 
 static struct {
-	struct head head;
+	struct fake_head head;
 	char pool[POOL_MAX_BYTES];
 } seed = {.head = {.minor = 3}};
 

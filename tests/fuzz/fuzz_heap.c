@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The census of a heap that is an input: the walk through its pools, the types of its objects, their names.
- */
-#include <stdlib.h>
-#include <string.h>
-
+/* The census of a heap that is an input: the walk through its pools, the types of its objects, their names;
+ * and what it makes of its arenas. */
+#include "check.h"
 #include "fake_target.h"
 #include "fuzz.h"
 #include "heap_census.h"
-#include "py_layouts.h"
-
-/* In front of the memory. */
-struct head {
-	uint8_t minor;
-	uint8_t pad;
-	uint16_t reads_per_change;
-	uint32_t free_lists; /* a bit for each pool that has one; in the others all blocks are in use */
-};
+#include "heap_seed.h"
+#include "pools.h"
+#include "render_census.h"
 
 static void take_census(const struct python *python)
 {
@@ -33,90 +25,44 @@ static void take_census(const struct python *python)
 	census__free(census);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+static int add_pool(void *context, uint64_t address, const struct pool_header *pool)
 {
-	struct python python = {};
-	struct head head;
-
-	if (n < sizeof(head))
-		return 0;
-	memcpy(&head, bytes, sizeof(head));
-	python.minor = 8 + head.minor % 5;
-	if (py_layouts__get(python.minor, NULL, 0, &python.layout, &python.runtime))
-		return 0;
-	fake_target__set_heap(bytes + sizeof(head), n - sizeof(head), python.runtime.pool_bytes,
-			      head.reads_per_change, head.free_lists);
-	take_census(&python);
+	pool_usage__add(context, address, pool);
 	return 0;
 }
 
-/* --- a seed: types of all kinds, and an instance of each --------------------------------------------- */
-
-#define BLOCK_BYTES 512
-#define BLOCK(i) (POOL_HEADER_BYTES + (i)*BLOCK_BYTES)
-#define TYPES (FAKE_HEAP + 16 * FAKE_POOLS * POOL_MAX_BYTES) /* the same memory, outside the pools */
-#define HAVE_GC (1u << 14)
-
-static const struct {
-	const char *name;
-	uint16_t basic_bytes, item_bytes;
-	uint32_t flags;
-} kinds[] = {
-	{"type", 880, 40, 1u << 31},
-	{"object", 16, 0, 0},
-	{"list", 40, 0, 1u << 25},
-	{"tuple", 24, 8, 1u << 26},
-	{"dict", 48, 0, 1u << 29},
-	{"set", 200, 0, 0},
-	{"collections.deque", 64, 0, 0},
-	{"coroutine", 80, 8, 0},
-	{"frame", 72, 8, 0},
-	{"cell", 24, 0, 0},
-	{"function", 144, 0, 0},
-	{"module", 56, 0, 0},
-	{"bytearray", 56, 0, 0},
-	{"app.Attributes", 32, 0, 1u << 9 | 1u << 4},
-};
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static struct {
-	struct head head;
-	char pool[POOL_MAX_BYTES];
-} seed = {.head = {.minor = 3}};
-
-static void put_type(uint32_t kind)
+static void count_pools(const struct python *python)
 {
-	uint64_t *block = (uint64_t *)(seed.pool + BLOCK(kind));
+	const struct census_about about = {.python_version = "3.11.2"};
+	struct pool_usage usage;
+	struct page page;
 
-	block[0] = 1;
-	block[1] = TYPES + BLOCK(0);
-	block[3] = TYPES + BLOCK(kind) + 400;
-	block[4] = kinds[kind].basic_bytes;
-	block[5] = kinds[kind].item_bytes;
-	block[21] = kinds[kind].flags | HAVE_GC;
-	strcpy((char *)block + 400, kinds[kind].name);
+	pool_usage__start(&usage, python->runtime.pool_bytes);
+	if (pools__visit(NULL, NULL, usage.pool_bytes, POOLS_LIMIT_NS, add_pool, &usage))
+		return;
+	pool_usage__finish(&usage);
+	page__open(&page);
+	page__finish(&page, render_usage_text(&about, &usage, page.out));
+	check__text(&page);
+	page__free(&page);
+	page__open(&page);
+	page__finish(&page, render_usage_json(&about, &usage, page.out));
+	check__json(&page);
+	page__free(&page);
 }
 
-/* Behind what the collector keeps; its fields are small numbers and the other instances by turns. */
-static void put_instance(uint32_t kind)
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	uint64_t *block = (uint64_t *)(seed.pool + BLOCK(KINDS + kind));
+	struct python python;
 
-	for (uint32_t i = 0; i < BLOCK_BYTES / sizeof(*block); i++)
-		block[i] = i % 2 ? FAKE_HEAP + BLOCK(KINDS + i % KINDS) + 16 : i % 5;
-	block[2] = 1;
-	block[3] = TYPES + BLOCK(kind);
+	if (!fake_target__take_heap(bytes, n, &python))
+		return 0;
+	take_census(&python);
+	count_pools(&python);
+	return 0;
 }
 
 void fuzz__add_seeds(void)
 {
-	struct pool_header header = {.szidx = 31, .nextoffset = BLOCK(2 * KINDS) - POOL_HEADER_BYTES};
-
-	memcpy(seed.pool, &header, sizeof(header));
-	for (uint32_t kind = 0; kind < KINDS; kind++) {
-		put_type(kind);
-		put_instance(kind);
-	}
-	for (seed.head.minor = 0; seed.head.minor < 5; seed.head.minor++)
-		fuzz__add_seed(&seed, sizeof(seed));
+	heap_seed__add();
 }

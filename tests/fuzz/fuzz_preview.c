@@ -8,21 +8,12 @@
 #include "frame_locals.h"
 #include "fuzz.h"
 #include "object_finder.h"
-#include "py_layouts.h"
 
 #define MEMORY_BYTES 16384
 #define TYPE_OFFSET (MEMORY_BYTES - 1024)
 #define NAME_OFFSET (MEMORY_BYTES - 24)
 #define OBJECT_BYTES 264
 #define OBJECTS 8
-
-/* In front of the memory. */
-struct head {
-	uint8_t minor;
-	uint8_t kind; /* of the type that all objects have */
-	uint16_t reads_per_change;
-	uint32_t flags; /* of the type */
-};
 
 static const char *const kinds[] = {"int",    "bool",     "float", "str",   "bytes", "NoneType",
 				    "module", "function", "type",  "list",  "dict",  "cell",
@@ -72,14 +63,14 @@ static void show_all(const struct python *python)
 }
 
 /* The objects' type is one, and they are of it. */
-static void make_type(uint8_t *memory, const struct head *head)
+static void make_type(uint8_t *memory, const struct fake_head *head)
 {
 	uint64_t *type = (uint64_t *)(memory + TYPE_OFFSET), address = FAKE_HEAP + TYPE_OFFSET;
 
 	type[3] = FAKE_HEAP + NAME_OFFSET;
 	type[4] = 16 + type[4] % 512;
 	type[5] = head->kind & 0x80 ? 8 : 0;
-	type[21] = head->flags;
+	type[21] = head->bits;
 	strcpy((char *)memory + NAME_OFFSET, kinds[head->kind % KINDS]);
 	for (size_t i = 0; i < OBJECTS; i++)
 		memcpy(memory + i * OBJECT_BYTES + sizeof(address), &address, sizeof(address));
@@ -88,18 +79,14 @@ static void make_type(uint8_t *memory, const struct head *head)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static uint8_t memory[MEMORY_BYTES];
-	struct python python = {.interpreters = FAKE_HEAP};
-	struct head head;
+	struct python python;
+	struct fake_head head;
 
-	if (n < sizeof(head))
+	if (!fake_target__take_head(&bytes, &n, 8, &head, &python))
 		return 0;
-	memcpy(&head, bytes, sizeof(head));
-	n -= sizeof(head);
-	python.minor = 8 + head.minor % 5;
-	if (py_layouts__get(python.minor, NULL, 0, &python.layout, &python.runtime))
-		return 0;
+	python.interpreters = FAKE_HEAP;
 	memset(memory, 0, sizeof(memory));
-	memcpy(memory, bytes + sizeof(head), n < sizeof(memory) ? n : sizeof(memory));
+	memcpy(memory, bytes, n < sizeof(memory) ? n : sizeof(memory));
 	make_type(memory, &head);
 	fake_target__set(memory, sizeof(memory), head.reads_per_change);
 	show_all(&python);
@@ -111,12 +98,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 void fuzz__add_seeds(void)
 {
 	static struct {
-		struct head head;
+		struct fake_head head;
 		uint64_t words[MEMORY_BYTES / sizeof(uint64_t)];
 	} seed;
 
 	for (uint8_t i = 0; i < KINDS; i++) {
-		seed.head = (struct head){.minor = i, .kind = i};
+		seed.head = (struct fake_head){.minor = i, .kind = i};
 		for (size_t j = 0; j < MEMORY_BYTES / sizeof(uint64_t); j++)
 			seed.words[j] = j % 3 ? j % 5 : FAKE_HEAP + j % OBJECTS * OBJECT_BYTES;
 		fuzz__add_seed(&seed, sizeof(seed));

@@ -5,19 +5,10 @@
 
 #include "fake_target.h"
 #include "fuzz.h"
-#include "py_layouts.h"
 #include "referents.h"
 
 #define OBJECTS 4
 #define MAX_REFERENTS 1000
-
-/* In front of the memory. */
-struct head {
-	uint8_t minor;
-	uint8_t kind; /* of the types */
-	uint16_t reads_per_change;
-	uint32_t flags; /* of the types */
-};
 
 /* Most of what the types say is taken from here, so that they are types. */
 static const struct {
@@ -75,31 +66,26 @@ static uint64_t address_of(size_t word)
 	return FAKE_HEAP + word * sizeof(uint64_t);
 }
 
-static void put_type(const struct head *head)
+static void put_type(const struct fake_head *head)
 {
 	uint64_t *type = &memory[TYPE_WORD];
 
 	type[3] = address_of(NAME_WORD);
 	type[4] = 64 + type[4] % 512;
 	type[5] = head->kind & 0x80 ? sizeof(uint64_t) : 0;
-	type[21] = head->flags | kinds[head->kind % KINDS].flags | 1u << 14;
+	type[21] = head->bits | kinds[head->kind % KINDS].flags | 1u << 14;
 	strcpy((char *)&memory[NAME_WORD], kinds[head->kind % KINDS].name);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct python python = {};
-	struct head head;
+	struct python python;
+	struct fake_head head;
 
-	if (n < sizeof(head))
-		return 0;
-	memcpy(&head, bytes, sizeof(head));
-	n -= sizeof(head);
-	python.minor = 8 + head.minor % 5;
-	if (py_layouts__get(python.minor, NULL, 0, &python.layout, &python.runtime))
+	if (!fake_target__take_head(&bytes, &n, 8, &head, &python))
 		return 0;
 	memset(memory, 0, sizeof(memory));
-	memcpy(memory, bytes + sizeof(head), n < sizeof(memory) ? n : sizeof(memory));
+	memcpy(memory, bytes, n < sizeof(memory) ? n : sizeof(memory));
 	fake_target__set_words(memory, sizeof(memory) / sizeof(memory[0]), head.reads_per_change);
 	put_type(&head);
 	visit(&python, address_of(TYPE_WORD));
@@ -110,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 void fuzz__add_seeds(void)
 {
 	struct {
-		struct head head;
+		struct fake_head head;
 		uint64_t words[512];
 	} seed = {};
 

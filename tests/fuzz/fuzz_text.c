@@ -16,6 +16,19 @@ static void check_utf8(const char *text, const char *what)
 	json_decref(string);
 }
 
+/* To a str and back. */
+static void go_there_and_back(const char *text)
+{
+	uint8_t kind;
+	size_t n;
+	void *characters = utf8__to_python(text, &n, &kind);
+	char *back = characters ? utf8__from_python(characters, n, kind) : NULL;
+
+	fuzz__check(back && !strcmp(text, back), "the text of a str is that of which it was made");
+	free(characters);
+	free(back);
+}
+
 static void repair(const uint8_t *bytes, size_t n)
 {
 	char *text = malloc(n + 1);
@@ -26,6 +39,7 @@ static void repair(const uint8_t *bytes, size_t n)
 	text[n] = '\0';
 	utf8__repair(text);
 	check_utf8(text, "what is repaired is UTF-8");
+	go_there_and_back(text);
 	free(text);
 }
 

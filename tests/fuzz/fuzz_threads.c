@@ -7,19 +7,10 @@
 #include "code_object.h"
 #include "fake_target.h"
 #include "fuzz.h"
-#include "py_layouts.h"
 #include "stack_reader.h"
 #include "thread_states.h"
 
 #define MAX_STATES 4 /* whose stacks are read */
-
-/* In front of the memory. */
-struct head {
-	uint8_t minor;
-	uint8_t pad;
-	uint16_t reads_per_change;
-	uint32_t interpreters;
-};
 
 static struct python_stack stack;
 
@@ -45,7 +36,7 @@ static void read_stack(const struct python *python, struct stack_reader *reader,
 
 static void read_threads(const struct python *python)
 {
-	struct stack_reader *reader = stack_reader__new(NULL, python);
+	struct stack_reader *reader = stack_reader__new(NULL, python, NULL);
 	struct thread_state *states;
 	struct error error;
 	size_t n;
@@ -59,18 +50,16 @@ static void read_threads(const struct python *python)
 	stack_reader__free(reader);
 }
 
+/* The bits of the head are where the interpreters are. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct python python = {};
-	struct head head;
+	struct python python;
+	struct fake_head head;
 
-	if (n < sizeof(head))
+	if (!fake_target__take_head(&bytes, &n, 7, &head, &python))
 		return 0;
-	memcpy(&head, bytes, sizeof(head));
-	if (py_layouts__get(7 + head.minor % 6, NULL, 0, &python.layout, &python.runtime))
-		return 0;
-	python.interpreters = python.current_tstate = head.interpreters;
-	fake_target__set(bytes + sizeof(head), n - sizeof(head), head.reads_per_change);
+	python.interpreters = python.current_tstate = head.bits;
+	fake_target__set(bytes, n, head.reads_per_change);
 	read_threads(&python);
 	return 0;
 }

@@ -24,7 +24,8 @@ from interpreters import BUILD, Interpreter, TESTS, clean_environment
 
 LINGER = TESTS.parent / "build" / "linger"
 RECORDING = "linger: recording"
-TIMEOUT_S = 60
+SLOWNESS = int(os.environ.get("LINGER_TEST_SLOWNESS", "1"))  # how much longer things take on this machine
+TIMEOUT_S = 60 * SLOWNESS
 POLL_S = 0.01
 NEVER_A_PID = 4194305  # above the kernel's highest pid_max
 

@@ -38,6 +38,16 @@ def test_a_missing_package_is_named(tmp_path):
     assert "libbpf-dev" in run.stderr and "hint: " in run.stderr
 
 
+def test_the_build_is_hardened():
+    """What a mistake in reading hostile bytes would meet first."""
+    program = ROOT / "build/linger"
+    said = subprocess.run(["readelf", "-hldsW", program], capture_output=True, text=True, check=True).stdout
+    assert "DYN (" in said and "GNU_RELRO" in said and "Flags: NOW PIE" in said
+    assert "__stack_chk_fail" in said and "__snprintf_chk" in said
+    stack = next(line for line in said.splitlines() if "GNU_STACK" in line)
+    assert " RW " in stack and "RWE" not in stack
+
+
 def test_little_is_linked_dynamically():
     libraries = subprocess.run([shutil.which("ldd"), ROOT / "build/linger"], capture_output=True, text=True).stdout
     assert "libbpf" not in libraries and len(libraries.splitlines()) <= 7

@@ -66,7 +66,8 @@ def test_pools_are_those_of_the_interpreter(interpreter):
         types = None if interpreter.version < OLDEST else census(target.pid)
         truth = pool_table(target.errors())
         target.ask("go")
-    classes = {c["block_bytes"]: (c["pools"], c["used_blocks"], c["free_blocks"]) for c in found["classes"] if c["pools"]}
+    classes = {c["block_bytes"]: (c["pools"], c["used_blocks"], c["free_blocks"])
+               for c in found["classes"] if c["pools"]}
     assert classes == truth
     if types:
         check_types(types, truth)

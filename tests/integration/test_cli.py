@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from interpreters import all_interpreters, clean_environment
-from linger import (LINGER, NEVER_A_PID, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger, running,
-                    wait_until)
+from linger import (LINGER, NEVER_A_PID, RECORDING, Recording, Target, installed_targets, parse_folded, run_linger,
+                    running, wait_until)
 
 
 def check_refusal(run, *words):
@@ -106,7 +106,8 @@ def test_help_has_examples():
     (), ("nonsense",), ("record",), ("record", "-p", "word"), ("record", "-p", "-1"), ("record", "-p", "1", "-d", "x"),
     ("record", "-p", "1", "-f", "nonsense"), ("record", "-p", "1", "--value", "nonsense"),
     ("record", "-p", "1", "--domain", "nonsense"), ("record", "-p", "1", "--mode", "nonsense"),
-    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "-o", "x.svg", "--stats", "x.svg"), ("record", "-p", "1", "--no-such-option")])
+    ("record", "-p", "1", "--live-max", "0"), ("record", "-p", "1", "-o", "x.svg", "--stats", "x.svg"),
+    ("record", "-p", "1", "--no-such-option")])
 def test_wrong_usage_fails_and_says_why(arguments):
     run = run_linger(*arguments)
     assert run.returncode not in (0, None) and run.returncode < 128

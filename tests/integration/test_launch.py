@@ -38,8 +38,9 @@ class Launch:
         keywords = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "env": clean_environment(), **keywords}
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [str(LINGER), "record", "--mode", "exact", "--domain", domain, "-f", "folded", "--value", value, "-o", str(self.output),
-                 "--stats", str(self.statistics), *options, "--", *map(str, command)], stderr=log, **keywords)
+                [str(LINGER), "record", "--mode", "exact", "--domain", domain, "-f", "folded", "--value", value,
+                 "-o", str(self.output), "--stats", str(self.statistics), *options, "--", *map(str, command)],
+                stderr=log, **keywords)
 
     def said(self):
         return self.log.read_text(errors="replace")

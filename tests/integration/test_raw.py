@@ -223,8 +223,8 @@ def test_every_call_of_other_allocators_is_counted_once(system_interpreter, allo
     check_totals(totals, recording["raw"])
 
 
-# Of the six forms of operator new, those that can be seen: libstdc++'s call malloc. Others' may throw, and then must not
-# have a return probe; the two nothrow forms may, and jemalloc's two aligned ones call aligned_alloc.
+# Of the six forms of operator new, those that can be seen: libstdc++'s call malloc. Others' may throw, and then must
+# not have a return probe; the two nothrow forms may, and jemalloc's two aligned ones call aligned_alloc.
 SEEN_FORMS = {"glibc": 6, "jemalloc": 4, "tcmalloc": 2, "mimalloc": 2}
 FORMS = 6
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from interpreters import SYSTEM_PYTHON
-from linger import LINGER, RECORDING, Recording, Target, parse_folded, run_linger, running, wait_until
+from linger import LINGER, RECORDING, SLOWNESS, Recording, Target, parse_folded, run_linger, running, wait_until
 
 BUDGET = 50  # per cent: many windows in a short time
 
@@ -24,7 +24,7 @@ def record_leak(target, seconds, *options, **keywords):
     """A few seconds of a program at work, with the growth of its heap by its own account."""
     with recording_of(target, *options, **keywords) as recording:
         target.ask("go")
-        time.sleep(seconds)
+        time.sleep(seconds * SLOWNESS)
         target.ask("pause")
         truth = json.loads(target.ask("truth"))
         recording.stop()

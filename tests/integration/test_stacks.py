@@ -141,6 +141,7 @@ def test_allocations_in_a_sub_interpreter(interpreter):
             Recording(target.pid, domain="object,raw", value="inuse_objects") as recording:
         target.ask("build")
         recording.stop()
+
     def blocks(domain, function):
         return sum(weight for frames, weight in recording.profile.stacks[domain] if any(function in f for f in frames))
 

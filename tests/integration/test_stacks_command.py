@@ -124,7 +124,7 @@ def read_many(pid, count):
 
 
 def broken_edges(frames, source, path):
-    """Calls of functions of the target's own that are not on the line they are called from; a thread without its end."""
+    """Calls of functions of the target's own that are not on the line they are called from; a thread with no end."""
     if not frames or not frames[-1]["function"].endswith("_bootstrap"):
         yield "no _bootstrap: %s" % frames
     for inner, outer in zip(frames, frames[1:]):

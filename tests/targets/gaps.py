@@ -22,7 +22,7 @@ def longest_gap():
     longest, rounds = 0.0, 0
     before, waited_before = time.perf_counter(), waited()
     while True:
-        work = [{}, [rounds], str(rounds)]
+        _ = [{}, [rounds], str(rounds)]
         now, waited_now = time.perf_counter(), waited()
         longest = max(longest, now - before - (waited_now - waited_before))
         before, waited_before = now, waited_now

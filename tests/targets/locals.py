@@ -31,7 +31,7 @@ def outer(event, first, *rest, keyword=2.5, **others):
         shared = "changed"
         for _ in generate(event, Session()):
             argument = own
-        return first, unbound
+        return first, unbound, argument
 
     callback = inner
     return callback(secret)

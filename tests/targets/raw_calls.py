@@ -352,9 +352,7 @@ def refuse_cxx():
 
 def load_cxx():
     CXX.append(ctypes.CDLL(os.path.join(HERE, "raw_calls_cxx.so")))
-    CXX[0].cxx_fill_huge = lib.fill_huge
-fill_huge.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_int)
-fill.argtypes = (ctypes.c_int, ctypes.c_size_t)
+    CXX[0].cxx_fill.argtypes = (ctypes.c_int, ctypes.c_size_t)
 
 
 def cxx():

@@ -52,7 +52,7 @@ def with_attributes(instance, n=3):
 
 
 def closure_of(value):
-    def inner(default=["default"], *, keyword=["keyword"]) -> "annotation":
+    def inner(default=["default"], *, keyword=["keyword"]) -> "int":
         return value, default, keyword
     inner.attribute = ["of", "a", "function"]
     return inner

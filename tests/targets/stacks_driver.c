@@ -11,10 +11,10 @@
 #include "thread_stacks.h"
 
 static int read_once(const struct target *target, struct memory_reader *reader, const struct python *python,
-		     struct error *error)
+		     struct stack_sampler *sampler, struct error *error)
 {
 	struct thread_stacks stacks;
-	int err = thread_stacks__read(target, reader, python, &stacks, error);
+	int err = thread_stacks__read(target, reader, python, sampler, &stacks, error);
 
 	if (err)
 		return err;
@@ -25,6 +25,7 @@ static int read_once(const struct target *target, struct memory_reader *reader, 
 
 int main(int argc, char **argv)
 {
+	struct stack_sampler *sampler = NULL;
 	struct memory_reader *reader = NULL;
 	struct python python = {0};
 	struct target *target = NULL;
@@ -38,10 +39,13 @@ int main(int argc, char **argv)
 		err = memory_reader__open(atoi(argv[1]), &reader, &error);
 	if (!err)
 		err = python__inspect(target, reader, &python, &error);
+	if (!err)
+		sampler = stack_sampler__new(&python);
 	for (int i = atoi(argv[2]); i > 0 && !err; i--)
-		err = read_once(target, reader, &python, &error);
+		err = read_once(target, reader, &python, sampler, &error);
 	if (err)
 		fprintf(stderr, "stacks_driver: %s\n", error.message);
+	stack_sampler__free(sampler);
 	python__free(&python);
 	memory_reader__free(reader);
 	target__free(target);

@@ -1,80 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <cmocka.h>
 
 #include "census.h"
+#include "heap_test.h"
 
-#define POOL_BYTES 16384
-#define POOL UINT64_C(0x7f0000004000)
-#define INT_TYPE UINT64_C(0x900000)
-#define LIST_TYPE UINT64_C(0x900400)
-#define STR_TYPE UINT64_C(0x900800)
-#define TYPE_TYPE UINT64_C(0x901000)
-#define CLASS_TYPE UINT64_C(0x7f1234560000)
-#define HAVE_GC (1u << 14)
-#define UNICODE_SUBCLASS (1u << 28)
-#define OTHER UINT64_C(0x7f0000004100) /* an object, in the pool */
-
-static const struct object_type int_type = {.address = INT_TYPE, .basic_bytes = 24};
-static const struct object_type str_type = {
-	.address = STR_TYPE, .flags = UNICODE_SUBCLASS, .basic_bytes = 80};
-static const struct object_type list_type = {
-	.address = LIST_TYPE, .flags = HAVE_GC, .basic_bytes = 40, .object = 2};
-static const struct object_type class_type = {
-	.address = CLASS_TYPE, .flags = HAVE_GC, .basic_bytes = 16, .object = 4, .is_managed = true};
-
-static const struct py_layout layout = {.unicode_length = 16,
-					.unicode_state = 32,
-					.unicode_ascii = 48,
-					.unicode_kind_shift = 2,
-					.unicode_ascii_shift = 6};
-static const struct address_range program = {0x400000, 0xc00000};
-
-static union {
-	struct pool_header header;
-	uint64_t words[POOL_BYTES / 8];
-} bytes;
-static struct heap_pool pool;
-static struct pool_map pools;
 static struct census *census;
 
-/* A pool of blocks of 64 bytes. */
 static int setup(void **state)
 {
-	const struct census_memory memory = {
-		.gc_head_bytes = 16,
-		.sizes.layout = &layout,
-		.pools = &pools,
-		.low = &program,
-		.n_low = 1,
-	};
-
-	memset(&bytes, 0, sizeof(bytes));
-	bytes.header = (struct pool_header){.szidx = 3, .nextoffset = POOL_HEADER_BYTES};
-	pool = (struct heap_pool){.address = POOL, .bytes = &bytes};
-	pools = pool_map__of(POOL_BYTES);
-	return pool_map__add(&pools, POOL, 3) || census__new(&memory, &census);
+	return set_up_heap() || census__new(&memory, objects, &census);
 }
 
 static int teardown(void **state)
 {
 	census__free(census);
-	pool_map__free(&pools);
+	tear_down_heap();
 	return 0;
-}
-
-#define ADD_BLOCK(...) add_block((const uint64_t[8]){__VA_ARGS__})
-
-static void add_block(const uint64_t words[8])
-{
-	memcpy(&bytes.words[bytes.header.nextoffset / 8], words, 64);
-	bytes.header.nextoffset += 64;
-	bytes.header.count++;
 }
 
 static int add_type(const struct object_type *type, uint8_t length_word, enum object_buffers buffers)
@@ -117,35 +62,6 @@ static void check_rest(enum census_rest rest, uint64_t blocks)
 	assert_int_equal(census__rest(census, rest).blocks, blocks);
 	assert_int_equal(census__rest(census, rest).bytes, blocks * 64);
 	assert_int_equal(census__total(census).blocks, blocks);
-}
-
-/* --- what is asked ----------------------------------------------------------------------------------- */
-
-static void test_asks_for_what_may_be_a_type_once(void **state)
-{
-	const uint64_t *asked;
-	size_t n;
-
-	ADD_BLOCK(1, INT_TYPE, 3, 17, 0, 0x900001);
-	ADD_BLOCK(1, INT_TYPE, 1, LIST_TYPE);
-	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
-	assert_int_equal(n, 2);
-	assert_int_equal(asked[0], INT_TYPE);
-	assert_int_equal(asked[1], LIST_TYPE);
-	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
-	assert_int_equal(n, 0);
-}
-
-static void test_asks_for_nothing_in_a_pool_or_a_free_block(void **state)
-{
-	const uint64_t *asked;
-	size_t n;
-
-	ADD_BLOCK(1, OTHER, 0, OTHER + 64, 0, POOL);
-	ADD_BLOCK(1, INT_TYPE);
-	pool.free.bits[0] = 2;
-	assert_int_equal(census__ask(census, &pool, 1, &asked, &n), 0);
-	assert_int_equal(n, 0);
 }
 
 /* --- objects ----------------------------------------------------------------------------------------- */
@@ -197,9 +113,6 @@ static void test_free_blocks_are_not_counted(void **state)
 
 /* --- outside the pools ------------------------------------------------------------------------------- */
 
-static const struct object_type metatype = {
-	.address = TYPE_TYPE, .flags = HAVE_GC, .basic_bytes = 880, .item_bytes = 40, .object = 2};
-
 static void count_node(uint64_t count, uint64_t type, uint64_t n_items)
 {
 	const struct gc_node node = {OTHER, {OTHER, OTHER, count, type, n_items}};
@@ -249,30 +162,14 @@ static void test_no_objects_outside(void **state)
 	assert_int_equal(census__outside(census).blocks, 0);
 }
 
-static void test_asks_for_types_outside(void **state)
-{
-	const struct gc_node nodes[] = {
-		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
-		{OTHER, {OTHER, OTHER, 1, TYPE_TYPE}},
-		{OTHER, {OTHER, OTHER, 1, OTHER}},
-		{OTHER, {OTHER, OTHER, 1, 3}},
-	};
-	const uint64_t *asked;
-	size_t n;
-
-	assert_int_equal(census__ask_outside(census, nodes, 4, &asked, &n), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(asked[0], TYPE_TYPE);
-}
-
 /* --- what objects own -------------------------------------------------------------------------------- */
 
 #define BLOCK(i) (POOL + POOL_HEADER_BYTES + (i)*64)
 #define LIST(count) OTHER, OTHER, count, LIST_TYPE
 
-static void own(uint64_t address, uint64_t bytes)
+static void own(uint64_t address, uint64_t owned_bytes)
 {
-	census__add_buffer(census, 0, address, bytes);
+	census__add_buffer(census, 0, address, owned_bytes);
 }
 
 static void add_list_type(void)
@@ -396,59 +293,15 @@ static void test_torn_pools_count_as_their_headers_say(void **state)
 	check_rest(CENSUS_TORN, 10);
 }
 
-/* --- the objects themselves -------------------------------------------------------------------------- */
-
-static struct object_ref visited[8];
-static size_t n_visited;
-
-static int keep_object(void *context, const struct object_ref *object)
-{
-	visited[n_visited++] = *object;
-	return context ? -EINTR : 0;
-}
-
-static void test_visits_living_objects(void **state)
-{
-	n_visited = 0;
-	add_types();
-	ADD_BLOCK(1, INT_TYPE, 4);
-	ADD_BLOCK(0, INT_TYPE, 4); /* dead */
-	ADD_BLOCK(OTHER, OTHER | 1, 1, LIST_TYPE);
-	ADD_BLOCK(1, 2, 3, 4);
-	assert_int_equal(census__visit(census, &pool, 1, keep_object, NULL), 0);
-	assert_int_equal(n_visited, 2);
-	assert_int_equal(visited[0].address, POOL + POOL_HEADER_BYTES);
-	assert_int_equal(visited[0].type, INT_TYPE);
-	assert_int_equal(visited[1].address, POOL + POOL_HEADER_BYTES + 2 * 64 + 16);
-	assert_int_equal(visited[1].type, LIST_TYPE);
-	assert_int_equal(visited[1].n_before, 16);
-	assert_int_equal(visited[1].n_bytes, 64);
-	assert_ptr_equal(visited[1].bytes, &bytes.words[(POOL_HEADER_BYTES + 2 * 64) / 8]);
-}
-
-static void test_a_visitor_ends_the_visit(void **state)
-{
-	n_visited = 0;
-	add_types();
-	ADD_BLOCK(1, INT_TYPE, 4);
-	ADD_BLOCK(1, INT_TYPE, 4);
-	assert_int_equal(census__visit(census, &pool, 1, keep_object, &n_visited), -EINTR);
-	assert_int_equal(n_visited, 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_asks_for_what_may_be_a_type_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asks_for_nothing_in_a_pool_or_a_free_block, setup,
-						teardown),
 		cmocka_unit_test_setup_teardown(test_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_short_str_is_smaller_than_its_type_says, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_free_blocks_are_not_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_objects_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_objects_outside, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asks_for_types_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_buffer_after_its_block, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_buffer_before_its_block, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_an_object_is_no_buffer, setup, teardown),
@@ -457,8 +310,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_object_has_to_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_pools_count_as_their_headers_say, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_visits_living_objects, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_visitor_ends_the_visit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static size_t n_types;
 
 static void add(const char *name, const char *module, uint64_t flags, uint64_t bytes)
 {
-	types[n_types++] = (struct census_type){
+	types[n_types] = (struct census_type){
 		.type = {.address = 0x900000 + n_types * 0x400, .flags = flags},
 		.name = strdup(name),
 		.module = module ? strdup(module) : NULL,
@@ -34,6 +34,7 @@ static void add(const char *name, const char *module, uint64_t flags, uint64_t b
 		.largest = {n_types, bytes},
 		.longest = {n_types, 100 - bytes},
 	};
+	n_types++;
 }
 
 static int teardown(void **state)

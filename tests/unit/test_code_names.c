@@ -17,7 +17,13 @@
 static struct trace_state kernel_state;
 static struct linger_code codes[MAX_CODES];
 static char text[MAX_TEXT];
-static const struct session_pools pools = {.state = &kernel_state, .codes = codes, .text = text};
+static const struct session_pools pools = {
+	.state = &kernel_state,
+	.codes = codes,
+	.text = text,
+	.max_codes = MAX_CODES,
+	.max_chunks = MAX_TEXT / LINGER_TEXT_CHUNK,
+};
 
 static const struct py_layout locations = {.line_table_kind = PY_LINES_LOCATIONS, .code_first_traceable = 56};
 static const struct py_layout lnotab = {.line_table_kind = PY_LINES_LNOTAB,
@@ -202,6 +208,22 @@ static void test_empty_table(void **state)
 	assert_true(code_names__has_started(names, LINGER_FRAME(id, 0)));
 }
 
+/* Texts that end behind the pool, and characters of no size. */
+static void test_records_that_make_no_sense(void **state)
+{
+	uint32_t a = put_code("a", "a.py", table, sizeof(table) - 1, 1);
+	uint32_t b = put_code("b", "b.py", table, sizeof(table) - 1, 1);
+	uint32_t c = put_code("c", "c.py", table, sizeof(table) - 1, 1);
+
+	codes[a].name.chunk = UINT32_MAX;
+	codes[b].line_table.bytes = UINT32_MAX;
+	codes[c].filename_kind = 0;
+	update();
+	check_frame(a, 0, "[unknown]", "a.py", 1);
+	check_frame(b, 0, "b", "b.py", 0);
+	check_frame(c, 0, "c", "[unknown]", 1);
+}
+
 /*
  * A record that is being written is taken the next time, and those after it with it: ids are taken in order.
  */
@@ -308,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unread, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records_that_make_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_half_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copied_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),

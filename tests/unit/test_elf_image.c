@@ -307,7 +307,9 @@ static void test_build_id(void **state)
  * --- the test's own executable, which is a PIE -------------------------------------------------------------
  */
 
-int __attribute__((noinline)) known_function(int n)
+int __attribute__((noinline)) known_function(int n);
+
+int known_function(int n)
 {
 	volatile int sum = 0;
 

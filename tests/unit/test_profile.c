@@ -38,6 +38,24 @@ static void test_equal_stacks_are_merged(void **state)
 	profile__free(profile);
 }
 
+/* A hostile target can make its counters say anything. */
+static void test_totals_do_not_wrap(void **state)
+{
+	struct profile *profile = profile__new();
+	const uint64_t values[] = {UINT64_MAX, 1, (uint64_t)INT64_MAX - 1, 2};
+
+	for (int line = 1; line <= 2; line++)
+		assert_int_equal(profile__add(profile, LINGER_DOMAIN_MAPPING, NULL,
+					      &(struct profile_frame){"f", "/srv/a.py", line}, 1, values),
+				 0);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_MAPPING, PROFILE_INUSE_SPACE), INT64_MAX);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_MAPPING, PROFILE_INUSE_OBJECTS), 2);
+	assert_int_equal(profile__total(profile, LINGER_DOMAIN_MAPPING, PROFILE_ALLOC_SPACE), INT64_MAX);
+	assert_int_equal(profile__sample(profile, 1)->values[PROFILE_INUSE_SPACE], 0);
+	assert_int_equal(profile__sample(profile, 1)->values[PROFILE_ALLOC_SPACE], 1);
+	profile__free(profile);
+}
+
 /* Each of these differs from the first in one thing only. */
 static void test_different_stacks_are_kept_apart(void **state)
 {
@@ -413,6 +431,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal_stacks_are_merged),
+		cmocka_unit_test(test_totals_do_not_wrap),
 		cmocka_unit_test(test_different_stacks_are_kept_apart),
 		cmocka_unit_test(test_frames_are_interned),
 		cmocka_unit_test(test_strings_are_copied),

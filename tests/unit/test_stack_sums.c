@@ -16,7 +16,7 @@ struct kernel {
 
 static struct session_pools pools_of(const struct kernel *kernel)
 {
-	return (struct session_pools){.state = &kernel->state, .stacks = kernel->stacks};
+	return (struct session_pools){.state = &kernel->state, .stacks = kernel->stacks, .max_stacks = 4};
 }
 
 static void test_what_a_window_saw_counts_by_its_weight(void **state)

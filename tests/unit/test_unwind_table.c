@@ -14,12 +14,16 @@
 #include "unwind_table.h"
 
 /* Functions of different shapes, which the compiler must not merge, inline or drop. */
-int __attribute__((noinline)) known_leaf(int n)
+int __attribute__((noinline)) known_leaf(int n);
+int __attribute__((noinline)) known_caller(const char *text);
+int __attribute__((noinline)) known_loop(int n);
+
+int known_leaf(int n)
 {
 	return n * 3 + 1;
 }
 
-int __attribute__((noinline)) known_caller(const char *text)
+int known_caller(const char *text)
 {
 	char copy[100];
 
@@ -27,7 +31,7 @@ int __attribute__((noinline)) known_caller(const char *text)
 	return known_leaf(strlen(copy));
 }
 
-int __attribute__((noinline)) known_loop(int n)
+int known_loop(int n)
 {
 	volatile int sum = 0;
 
