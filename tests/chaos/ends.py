@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 
-from harness import (GONE_S, MODES, TESTS, TIMEOUT_S, Interpreter, Linger, Skipped, Unharmed, fault, find, options_of,
-                     parse_folded, rest, scratch)
+from harness import (GONE_S, MODES, TIMEOUT_S, Linger, Skipped, Unharmed, fault, find, options_of, parse_folded, rest,
+                     scratch)
+from interpreters import TESTS, Interpreter
 
 
 # --- linger is killed ---------------------------------------------------------------------------------------

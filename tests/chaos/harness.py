@@ -14,9 +14,8 @@ from typing import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "integration"))
 
-from interpreters import TESTS, Interpreter, find  # noqa: E402
-from linger import (LINGER, RECORDING, TIMEOUT_S, Recording, Target, check_identity, parse_folded,  # noqa: E402
-                    wait_until)
+from interpreters import find  # noqa: E402
+from linger import (LINGER, RECORDING, TIMEOUT_S, Target, check_identity, parse_folded, wait_until)  # noqa: E402
 from sampling import changed_text  # noqa: E402
 
 MODES = {"exact": "object,raw,mapping", "sampled": "object,raw,mapping", "mapping": "mapping"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Faults: the target is unharmed, and nothing of linger stays in it. In short; `make chaos` has them all, and more often."""
+"""Faults, in short: the target is unharmed, and nothing of linger stays in it. `make chaos` has them all, more often."""
 import json
 import os
 import signal
@@ -81,8 +81,8 @@ def test_probes_that_are_gone_are_missed(target):
 
 def record_to_a_full_pipe(target, end):
     """linger, as it waits for the reader of its standard output."""
-    process = subprocess.Popen([str(LINGER), "record", "-p", str(target.pid), "--mode", "exact"], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([str(LINGER), "record", "-p", str(target.pid), "--mode", "exact"], text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert RECORDING in process.stderr.readline()
     target.ask("stacks", "0", STACKS)
     end(process)
