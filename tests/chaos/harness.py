@@ -60,8 +60,8 @@ class Unharmed(Target):
     def __init__(self, interpreter=None, rest_ms=1, **keywords):
         super().__init__(interpreter or find("system"), "unharmed.py", str(rest_ms), **keywords)
 
-    def wait_no_probes(self):
-        wait_until(lambda: not changed_text(self.pid), "the probes to be gone", GONE_S)
+    def wait_no_probes(self, longest_s=GONE_S):
+        wait_until(lambda: not changed_text(self.pid), "the probes to be gone", longest_s)
 
     def rounds(self):
         return int(self.ask("progress"))

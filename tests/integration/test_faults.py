@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Faults, in short: the target is unharmed, and nothing of linger stays in it. `make chaos` has them all, more often."""
+"""Faults, in short: the target is unharmed, nothing of linger stays in it. `make chaos` has them all, more often."""
 import json
 import os
 import signal
