@@ -12,6 +12,8 @@
 #                   TRUTH_OPTIONS say (tests/truth/run.sh)
 #   make survival   sampled mode's survivors against a trace of every free; ten minutes, or what
 #                   SURVIVAL_OPTIONS say (tests/survival/run.sh)
+#   make chaos      faults of linger, its targets and what is around them; about 45 minutes, or what CHAOS_OPTIONS
+#                   say (tests/chaos/run.sh)
 #   make kernels    the core of the tests on Debian's kernels from 5.10 on, under QEMU; half an hour, or what
 #                   KERNELS_OPTIONS say (tests/kernels/run.sh)
 #   make install    into $(DESTDIR)$(PREFIX)
@@ -74,7 +76,7 @@ PROTO_OBJ := $(PROTO:user/%.proto=$(BUILD)/%.pb-c.o)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival kernels \
+.PHONY: all check-packages setup test unit lint lint-gcc lint-clang lint-tidy fuzz integration demo bench truth survival chaos kernels \
 	install clean
 all: $(BUILD)/linger
 
@@ -314,6 +316,10 @@ truth: setup
 survival: setup
 	@$(MAKE) --no-print-directory all $(SURVIVAL_BIN)
 	@tests/survival/run.sh $(SURVIVAL_OPTIONS)
+
+chaos: setup
+	@$(MAKE) --no-print-directory all
+	@tests/chaos/run.sh $(CHAOS_OPTIONS)
 
 kernels: setup
 	@$(MAKE) --no-print-directory all $(KERNELS_BIN) $(TEST_LIBS)

@@ -2,10 +2,11 @@
 """Puts linger and its targets through faults, each so often.
 
 A run passes when the target says that it is unharmed (unharmed.py), what linger wrote adds up (linger.check_identity),
-and nothing of linger is left when it has ended. Random moments come from the seed: the same seed makes the same choices,
-as far as the machine takes part. A fault is a function of one of the modules below.
+and nothing of linger is left when it has ended. Random moments come from the seed: the same seed makes the same
+choices, as far as the machine takes part. A fault is a function of one of MODULES.
 """
 import argparse
+import importlib
 import random
 import subprocess
 import sys
@@ -13,10 +14,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-import ends  # noqa: F401
-import outputs  # noqa: F401
 from harness import FAULTS, Fault, NothingLeft, Skipped
 
+MODULES = ("ends", "outputs", "limits", "surroundings")
 FAILURES = (AssertionError, OSError, ValueError, EOFError, KeyError, subprocess.SubprocessError)
 HEADS = ("fault", "runs", "failures", "what was met")
 
@@ -63,8 +63,8 @@ def run_fault(outcome, runs, seed):
             run_once(outcome, number, seed)
     except Skipped as reason:
         outcome.skipped = str(reason)
-    progress("%s: %d runs, %d failed, %.0f s%s" % (outcome.fault.name, outcome.runs, len(outcome.failures),
-                                                  time.monotonic() - begin, outcome.note() and "; " + outcome.note()))
+    progress("%s: %d runs, %d failed, %.0f s; %s" % (outcome.fault.name, outcome.runs, len(outcome.failures),
+                                                     time.monotonic() - begin, outcome.note()))
 
 
 def report(outcomes):
@@ -72,9 +72,9 @@ def report(outcomes):
     print("|---" * len(HEADS) + "|")
     for outcome in outcomes:
         print("| %s | %d | %d | %s |" % (outcome.fault.about, outcome.runs, len(outcome.failures), outcome.note()))
-    print("\n%d passed, %d failed, %d skipped" % (sum(outcome.passed for outcome in outcomes),
-                                                   sum(len(outcome.failures) for outcome in outcomes),
-                                                   sum(bool(outcome.skipped) for outcome in outcomes)))
+    counts = (sum(outcome.passed for outcome in outcomes), sum(len(outcome.failures) for outcome in outcomes),
+              sum(bool(outcome.skipped) for outcome in outcomes))
+    print("\n%d passed, %d failed, %d skipped" % counts)
 
 
 def parse_options():
@@ -87,6 +87,8 @@ def parse_options():
 
 
 def main():
+    for name in MODULES:
+        importlib.import_module(name)
     options = parse_options()
     chosen = [FAULTS[name] for name in options.only]
     if options.list:

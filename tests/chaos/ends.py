@@ -8,8 +8,12 @@ import subprocess
 import sys
 import time
 
-from harness import (GONE_S, MODES, TESTS, TIMEOUT_S, Interpreter, Linger, Skipped, Unharmed, fault, find, options_of,
-                     parse_folded, rest, scratch)
+from harness import (GONE_S, MODES, TIMEOUT_S, Linger, Skipped, Unharmed, fault, find, options_of, parse_folded, rest,
+                     scratch)
+from interpreters import TESTS, Interpreter
+
+
+LEFT_S = 2  # what is not gone by then stays
 
 
 # --- linger is killed ---------------------------------------------------------------------------------------
@@ -132,6 +136,35 @@ def keeper_killed(random, number):
         linger.results()
         assert "probes were gone before the end" in linger.said(), linger.said()
         target.check()
+
+
+def strike_everything(linger, random):
+    """All of linger's processes at once, as the kernel ends a control group, while they attach."""
+    spin_until(lambda: linger.keepers() or linger.has_begun())
+    rest(random, 0.02)
+    with contextlib.suppress(ProcessLookupError):
+        for pid in (*linger.children(), linger.pid):
+            os.kill(pid, signal.SIGKILL)
+    linger.process.wait()
+
+
+@fault("all processes of linger killed at once while they attach; then another recording", runs=40)
+def everything_killed(random, number):
+    """The one fault that can leave breakpoints: only the end of a process takes them out for certain, and this comes
+    before they are all in. The target runs on, and the next recording takes them out with its own."""
+    with Unharmed() as target, scratch() as folder:
+        with Linger(folder, target.pid) as linger:
+            strike_everything(linger, random)
+        target.wait_progress()
+        met = "nothing left"
+        try:
+            target.wait_no_probes(LEFT_S)
+        except TimeoutError:
+            met = "breakpoints left"
+        with scratch() as again, Linger(again, target.pid, "-d", "0.2") as linger:
+            linger.results()
+        target.check()
+    return met
 
 
 # --- the target ends, or becomes another ---------------------------------------------------------------------

@@ -14,9 +14,8 @@ from typing import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "integration"))
 
-from interpreters import TESTS, Interpreter, find  # noqa: E402
-from linger import (LINGER, RECORDING, TIMEOUT_S, Recording, Target, check_identity, parse_folded,  # noqa: E402
-                    wait_until)
+from interpreters import find  # noqa: E402
+from linger import (LINGER, RECORDING, TIMEOUT_S, Target, check_identity, parse_folded, wait_until)  # noqa: E402
 from sampling import changed_text  # noqa: E402
 
 MODES = {"exact": "object,raw,mapping", "sampled": "object,raw,mapping", "mapping": "mapping"}
@@ -61,8 +60,8 @@ class Unharmed(Target):
     def __init__(self, interpreter=None, rest_ms=1, **keywords):
         super().__init__(interpreter or find("system"), "unharmed.py", str(rest_ms), **keywords)
 
-    def wait_no_probes(self):
-        wait_until(lambda: not changed_text(self.pid), "the probes to be gone", GONE_S)
+    def wait_no_probes(self, longest_s=GONE_S):
+        wait_until(lambda: not changed_text(self.pid), "the probes to be gone", longest_s)
 
     def rounds(self):
         return int(self.ask("progress"))

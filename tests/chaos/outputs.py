@@ -135,7 +135,8 @@ def streams_closed(random, number):
     mode = list(MODES)[number % len(MODES)]
     with Unharmed() as target, scratch() as folder:
         command = 'exec "$@" <&- >&- 2>&-'
-        with Linger(folder, target.pid, *options_of(mode), "-d", "0.5", mode=mode, before=("sh", "-c", command, "sh")) as linger:
+        with Linger(folder, target.pid, *options_of(mode), "-d", "0.5", mode=mode,
+                    before=("sh", "-c", command, "sh")) as linger:
             linger.results()
         target.check()
 

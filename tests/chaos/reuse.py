@@ -4,7 +4,6 @@
 linger records a process, which is killed, and its number goes to the next at once. The two run different programs, so
 their stacks tell whose they are.
 """
-import os
 import random
 import re
 import signal
@@ -14,7 +13,10 @@ import sys
 from harness import MODES, Linger, Unharmed, options_of, rest, scratch
 from interpreters import SYSTEM_PYTHON, clean_environment
 
-OTHER = ("import mmap\ndef other():\n    global keep\n    keep = [[object() for _ in range(100)], mmap.mmap(-1, 65536), bytes(5000)]\n"
+OTHER = ("import mmap\n"
+         "def other():\n"
+         "    global keep\n"
+         "    keep = [[object() for _ in range(100)], mmap.mmap(-1, 65536), bytes(5000)]\n"
          "print('ready', flush=True)\nwhile True: other()\n")
 
 
@@ -30,7 +32,8 @@ def start_other(pid):
 def whose(folder):
     """The functions of both programs that the profile knows, by program."""
     text = (folder / "heap.folded").read_text()
-    return {name for name, pattern in (("first", r"unharmed\.py:"), ("second", r"\bother \(<string>:")) if re.search(pattern, text)}
+    marks = (("first", r"unharmed\.py:"), ("second", r"\bother \(<string>:"))
+    return {name for name, mark in marks if re.search(mark, text)}
 
 
 def main(seed):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A program that knows whether it is unharmed: unharmed.py [REST_MS].
 
-Threads keep structures of every domain, look at one after the other all the time, hold it to its checksum and to what it
-is made of anew, and replace it. `progress` answers how many they have looked at, `verdict` ends the threads, looks at
-everything once more and answers with a line of JSON. The other commands are what a fault may want of a target. Between
-two structures a thread rests for REST_MS.
+Threads keep structures of every domain, look at one after the other all the time, hold it to its checksum and to what
+it is made of anew, and replace it. `progress` answers how many they have looked at, `verdict` ends the threads, looks
+at everything once more and answers with a line of JSON. The other commands are what a fault may want of a target.
+Between two structures a thread rests for REST_MS.
 """
 import json
 import mmap
@@ -161,7 +161,7 @@ def replace():
 
 
 def run_threads(rate, seconds):
-    """Threads that live for a moment, as close to so many a second as possible; how many there were, and in what time."""
+    """Threads that live for a moment, as close to so many a second as possible: how many, and in what time."""
     begin, started, ended = time.monotonic(), 0, []
     while time.monotonic() - begin < float(seconds):
         due = int((time.monotonic() - begin) * float(rate)) - started
@@ -202,14 +202,15 @@ def take_codes(first, count):
     return str(len(KEEP))
 
 
-def forget():
-    KEEP.clear()
+def hold(count):
+    """So many bytes, all of them in memory."""
+    KEEP.append(bytearray(b"x") * int(count))
 
 
 if __name__ == "__main__":
     keepers = Keepers(float(sys.argv[1]) / 1000 if len(sys.argv) > 1 else 0)
     try:
         steps.serve({"progress": keepers.progress, "verdict": keepers.verdict, "fork": fork, "exec": replace,
-                     "threads": run_threads, "stacks": take_stacks, "codes": take_codes, "forget": forget})
+                     "threads": run_threads, "stacks": take_stacks, "codes": take_codes, "hold": hold})
     finally:
         keepers.end()

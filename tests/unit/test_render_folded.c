@@ -63,9 +63,9 @@ static void test_frames_without_line_file_or_stack(void **state)
 	struct profile *profile = profile__new();
 
 	ADD(profile, OBJECT, VALUES(1), {"[truncated]", NULL, 0}, {"f", "/a.py", 0});
-	ADD(profile, OBJECT, VALUES(UINT64_MAX), {"[stack table full]", NULL, 0});
+	ADD(profile, OBJECT, VALUES(INT64_MAX - 8), {"[stack table full]", NULL, 0});
 	assert_int_equal(profile__add(profile, LINGER_DOMAIN_MAPPING, NULL, NULL, 0, VALUES(7)), 0);
-	assert_folded(profile, "[object];[stack table full] 18446744073709551615\n"
+	assert_folded(profile, "[object];[stack table full] 9223372036854775799\n"
 			       "[object];[truncated];f (/a.py) 1\n"
 			       "[mapping] 7\n");
 	assert_name("", "?");
