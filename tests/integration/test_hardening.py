@@ -3,6 +3,7 @@
 
 strace shows every system call that the filter answers: with ENOSYS. test_syscall_filter.c has what it refuses.
 """
+import contextlib
 import os
 import re
 import signal
@@ -81,6 +82,14 @@ def check(folder, *arguments, status=0, **keywords):
     return said
 
 
+@contextlib.contextmanager
+def busy(interpreter):
+    """A target with a thread that never rests: where linger has a processor of its own, a timer interrupts it."""
+    with Target(interpreter, "busy_stacks.py") as target:
+        target.ask("run", "recursing")
+        yield target
+
+
 @pytest.fixture
 def target(system_interpreter):
     with Target(system_interpreter, "busy_stacks.py") as running_target:
@@ -145,7 +154,7 @@ BY_PTRACE = ["-e", "inject=bpf:error=EINVAL"]  # of no kernel's BPF reader
 @pytest.mark.parametrize("inject", [[], BY_PTRACE], ids=["bpf", "process_vm_readv"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_nothing_that_a_look_needs_is_refused(system_interpreter, tmp_path, look, inject):
-    with Target(system_interpreter, "busy_stacks.py") as target:
+    with busy(system_interpreter) as target:
         said = check(tmp_path, look.split("_")[0], "-p", target.pid, *LOOKS[look], inject=inject,
                      status=1 if look == "get" else 0)
     assert ("process_vm_readv" in said) == bool(inject)
@@ -158,7 +167,7 @@ def test_nothing_is_refused_where_a_look_writes(system_interpreter, tmp_path, co
     if place == "old":
         path.write_text("old")
     what = {"why": ["dict"], "get": ["sys.path"]}.get(command, [])
-    with Target(system_interpreter, "busy_stacks.py") as target:
+    with busy(system_interpreter) as target:
         check(tmp_path, command, "-p", target.pid, *what, "-o", path, "--force")
     assert path.read_bytes() != b"old"
 
@@ -226,7 +235,7 @@ def test_a_look_keeps_what_it_needs(system_interpreter, tmp_path, command, kept)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     what = {"why": ["dict"], "get": ["sys.path"]}.get(command, [])
-    with Target(system_interpreter, "busy_stacks.py") as target:
+    with busy(system_interpreter) as target:
         with running([LINGER, command, "-p", str(target.pid), *what, "-o", pipe]) as linger:
             wait_until(lambda: status_of(linger.pid)["Seccomp"] == "2", "the filter")
             check_given_up(linger.pid, kept)
@@ -332,16 +341,17 @@ def test_replacing_a_file_in_a_shared_directory_of_another_user(target, theirs):
     assert run.returncode == 0 and place.read_text() != "old", run.stderr
 
 
-def test_who_has_the_older_capability_keeps_it(target, tmp_path):
+def test_who_has_the_older_capability_keeps_it(system_interpreter, tmp_path):
     """CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with running(["setpriv", "--bounding-set=-bpf,-perfmon", LINGER, "stacks", "-p", str(target.pid), "-o",
-                  pipe]) as linger:
-        wait_until(lambda: status_of(linger.pid)["Seccomp"] == "2", "the filter")
-        check_given_up(linger.pid, READS - {"bpf"} | {"sys_admin"})
-        assert "recursing" in pipe.read_text()
-        assert linger.wait(TIMEOUT_S) == 0
+    with busy(system_interpreter) as target:
+        with running(["setpriv", "--bounding-set=-bpf,-perfmon", LINGER, "stacks", "-p", str(target.pid), "-o",
+                      pipe]) as linger:
+            wait_until(lambda: status_of(linger.pid)["Seccomp"] == "2", "the filter")
+            check_given_up(linger.pid, READS - {"bpf"} | {"sys_admin"})
+            assert "recursing" in pipe.read_text()
+            assert linger.wait(TIMEOUT_S) == 0
 
 
 @pytest.mark.parametrize("lacking", ["-bpf,-perfmon", "-dac_override", "-fowner,-kill,-setpcap",
