@@ -41,9 +41,8 @@ mapfile -t python_files < <(find_files -name '*.py')
 
 gate "form of C" clang-format-14 clang-format-14 --dry-run -Werror "${c_files[@]}"
 gate "shell" shellcheck shellcheck -x "${shell_files[@]}"
-gate "Python" pyflakes3 pyflakes3 "${python_files[@]}"
-# Off: what a lambda may be given as a name, where an operator may stand, and spaces around some.
-gate "form of Python" pycodestyle pycodestyle --max-line-length=120 --ignore=E226,E731,W503,W504 "${python_files[@]}"
+# Off: a lambda with a name, which targets are there to have.
+gate "Python" flake8 flake8 --isolated --max-line-length=120 --extend-ignore=E731 "${python_files[@]}"
 gate "warnings of gcc" make compile gcc
 gate "warnings of clang" make compile clang
 gate "static analysis" clang-tidy-14 compile tidy

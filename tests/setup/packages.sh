@@ -11,7 +11,7 @@ libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
 # A|B: the same under the names of different releases.
 tests="libcmocka-dev python3-pytest binutils debootstrap python3 libpython3-dev pypy3 chromium chromium-driver
 libclang-rt-dev|libclang-rt-14-dev python3-selenium g++ musl-tools python3-numpy libjemalloc2 libtcmalloc-minimal4|libtcmalloc-minimal4t64
-libmimalloc2.0|libmimalloc3 python3-objgraph graphviz clang-format-14 clang-tidy-14 shellcheck pyflakes3 pycodestyle"
+libmimalloc2.0|libmimalloc3 python3-objgraph graphviz clang-format-14 clang-tidy-14 shellcheck flake8"
 demo="python3-fastapi uvicorn apache2-utils"
 
 installed() {
