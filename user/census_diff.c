@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "array.h"
+#include "render_common.h"
 
 #define MAX_FILE_BYTES (256 << 20)
 #define MAX_ROWS (1u << 20)
@@ -26,7 +27,7 @@ int census_rows__add(struct census_rows *rows, const char *name, struct census_s
 	if (!grown)
 		return -ENOMEM;
 	rows->rows = grown;
-	copy = strdup(name);
+	copy = render_cleaned(name); /* as files have it: names are compared */
 	if (!copy)
 		return -ENOMEM;
 	rows->rows[rows->n++] = (struct census_row){copy, sum};

@@ -73,6 +73,16 @@ static void test_types_of_the_same_name_share_a_row(void **state)
 	check_pair(0, "Row", 5, 160);
 }
 
+/* Files have names as they are shown. */
+static void test_names_are_compared_as_they_are_shown(void **state)
+{
+	add(&before, "red _[31m", 1, 32);
+	add(&after, "red \x1b[31m", 1, 32);
+	assert_int_equal(census_diff__make(&before, &after, &diff), 0);
+	assert_int_equal(diff.n, 1);
+	check_pair(0, "red _[31m", 0, 0);
+}
+
 static void check_text(size_t top, const char *expected)
 {
 	char *text = NULL;
@@ -190,6 +200,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing, teardown),
 		cmocka_unit_test_teardown(test_order, teardown),
 		cmocka_unit_test_teardown(test_types_of_the_same_name_share_a_row, teardown),
+		cmocka_unit_test_teardown(test_names_are_compared_as_they_are_shown, teardown),
 		cmocka_unit_test_teardown(test_table, teardown),
 		cmocka_unit_test_teardown(test_file, teardown),
 		cmocka_unit_test_teardown(test_files_that_are_none, teardown),
