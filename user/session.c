@@ -409,7 +409,8 @@ void session__detach(struct session *session)
 {
 	links__close(&session->window_links);
 	links__close(&session->links);
-	links__close_slow(&session->slow_links);
+	if (session->slow_links.n)
+		links__close_slow(&session->slow_links, session->state->late_hits);
 }
 
 struct session_pools session__pools(const struct session *session)

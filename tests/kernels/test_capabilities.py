@@ -65,8 +65,8 @@ def run_with(capabilities, words):
 
 
 def said(run):
-    """But for numbers, which are others each time."""
-    return re.sub(r"\d+", "N", run.stderr)
+    """But for numbers, which are others each time, and for what the kernel may lose on a busy machine."""
+    return [re.sub(r"\d+", "N", line) for line in run.stderr.splitlines() if "pass unseen" not in line]
 
 
 @pytest.mark.parametrize("command", CASES)
