@@ -118,8 +118,9 @@ def fetch(*what):
 
 def libraries():
     """What the dynamic linker adds to the programs that were built, and Debian's smallest system does not have."""
-    listed = subprocess.run("cpio -t --quiet < %s/root.cpio" % CACHE, shell=True, check=True, capture_output=True, text=True)
-    there = set(listed.stdout.splitlines())
+    with open(CACHE / "root.cpio", "rb") as root:
+        there = subprocess.run(["cpio", "-t", "--quiet"], stdin=root, check=True, capture_output=True, text=True).stdout
+    there = set(there.splitlines())
     linked = subprocess.run(["ldd", TOP / "build/linger"], check=True, capture_output=True, text=True).stdout
     for path in map(Path, re.findall(r"=> (/\S+)", linked)):
         place = str(path.parent.resolve() / path.name)[1:]
@@ -239,8 +240,8 @@ def run_kernel(kernel, options):
 
 def judge_attaching(kernel, outcome):
     found = outcome.numbers["attached by"]
-    return Outcome(outcome.kernel, "probes are attached by " + found, "passed" if found == kernel.attached_by else "failed",
-                   "not by " + kernel.attached_by)
+    result = "passed" if found == kernel.attached_by else "failed"
+    return Outcome(outcome.kernel, "probes are attached by " + found, result, "not by " + kernel.attached_by)
 
 
 # --- what the verifier walks --------------------------------------------------------------------------------
@@ -280,7 +281,8 @@ def judge_verified(outcome, update):
     grown = ["%s %s: %d, was %d" % (*row[2:], count, baseline[row]) for row, count in counts.items()
              if row in baseline and count > (1 + MOST_GROWTH) * baseline[row]]
     missing = [" ".join(row) for row in counts if row not in baseline]
-    text = "%d programs, %d verified instructions, at most %d" % (len(counts), sum(counts.values()), max(counts.values()))
+    numbers = counts.values()
+    text = "%d programs, %d verified instructions, at most %d" % (len(numbers), sum(numbers), max(numbers))
     if grown:
         yield Outcome(outcome.kernel, text, "failed", "\n".join(grown))
     elif missing:
