@@ -287,13 +287,17 @@ static __always_inline void count_hit(struct trace_state *state)
 }
 
 /* The counters of the object or raw domain if an event that is under way counts, else NULL. */
-static __always_inline struct linger_counters *enter(__u32 domain)
+static __always_inline struct linger_counters *enter(struct pt_regs *ctx, __u32 domain)
 {
 	struct linger_counters *c = get_counters(domain);
 	struct trace_state *state = get_state();
 
-	if (!c || !state || !state->active)
+	if (!c || !state)
 		return NULL;
+	if (!state->active) {
+		state->late_hits[late_place(ctx->ip)]++; /* tells which probes are hot: need not be exact */
+		return NULL;
+	}
 	if (!is_target()) {
 		count(&c->filtered, 1);
 		return NULL;

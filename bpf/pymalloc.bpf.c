@@ -90,7 +90,7 @@ static __always_inline void on_free(__u64 address, struct linger_counters *c)
 static __always_inline void on_site(struct pt_regs *ctx)
 {
 	union site_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
-	struct linger_counters *c = enter(LINGER_DOMAIN_OBJECT);
+	struct linger_counters *c = enter(ctx, LINGER_DOMAIN_OBJECT);
 	__u64 address;
 
 	if (!c || (cookie.kind != SITE_PUSH && !takes_allocs()))

@@ -83,7 +83,7 @@ static __always_inline bool is_under_way(const struct raw_call *call)
 static __always_inline void on_entry(struct pt_regs *ctx)
 {
 	union raw_cookie cookie = {.value = bpf_get_attach_cookie(ctx)};
-	struct linger_counters *c = enter(LINGER_DOMAIN_RAW);
+	struct linger_counters *c = enter(ctx, LINGER_DOMAIN_RAW);
 	bool frees = cookie.size == SITE_NO_REG;
 	struct raw_call *call;
 	__u64 old;
@@ -134,7 +134,7 @@ static __always_inline void put_back(const struct raw_call *call, struct linger_
 
 static __always_inline void on_return(struct pt_regs *ctx)
 {
-	struct linger_counters *c = enter(LINGER_DOMAIN_RAW);
+	struct linger_counters *c = enter(ctx, LINGER_DOMAIN_RAW);
 	struct raw_call *call = c ? thread_call(0) : NULL;
 	__u64 block;
 

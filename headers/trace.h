@@ -256,6 +256,17 @@ enum trace_phase {
 /* In sampled mode one run in so many is timed. A power of two. */
 #define LINGER_TIMED_RUNS 16
 
+/*
+ * Hits of probes after the recording's end, by the probed address: a place in a page, so that it does not
+ * matter where the file is mapped. Two sites may share one.
+ */
+#define LINGER_LATE_PLACES 4096
+
+static inline __u32 late_place(__u64 address)
+{
+	return address & (LINGER_LATE_PLACES - 1);
+}
+
 /* How far the pools are filled, and what became of the target. One element. */
 struct trace_state {
 	__u32 active;      /* events count only while this is 1 */
@@ -277,6 +288,8 @@ struct trace_state {
 	__u64 hits;      /* of probes by the target, whatever became of them */
 	__u64 hit_limit; /* when so many are reached, the phase becomes TRACE_FREES */
 	__u64 timed_ns;  /* the programs' own time in one run of LINGER_TIMED_RUNS */
+	/* When it is over: */
+	__u32 late_hits[LINGER_LATE_PLACES];
 };
 
 /*

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RELEASE_DELAY_US 100000
+#include "trace.h"
+
+#define COUNTING_US 20000 /* before the first of the slow links is closed */
 
 /* --- links ------------------------------------------------------------------------------------------- */
 
@@ -50,17 +52,56 @@ static bool holds(const struct links *links, int fd)
 	return false;
 }
 
-/* Closes all descriptors but those of the links. */
-static void close_others(const struct links *links)
+/* Closes all descriptors but this one and those of the links. */
+static void close_others(const struct links *links, int kept)
 {
-	int last = 0;
+	int last = kept;
 
 	for (size_t i = 0; i < links->n; i++)
 		last = bpf_link__fd(links->list[i]) > last ? bpf_link__fd(links->list[i]) : last;
 	for (int fd = 0; fd < last; fd++)
-		if (!holds(links, fd))
+		if (fd != kept && !holds(links, fd))
 			close(fd);
 	close_range(last + 1, UINT_MAX, 0);
+}
+
+static size_t find_hottest(const struct links *links, const __u32 *late_hits)
+{
+	size_t hottest = 0;
+
+	for (size_t i = 1; i < links->n; i++)
+		if (late_hits[links->places[i]] > late_hits[links->places[hottest]])
+			hottest = i;
+	return hottest;
+}
+
+/*
+ * Takes a tenth of a second or two for each. Nearly all that the target pays goes with the first few, as hits
+ * are very unequal; the others are counted on meanwhile.
+ */
+static void close_hottest_first(struct links *links, const __u32 *late_hits)
+{
+	usleep(COUNTING_US);
+	while (links->n) {
+		size_t i = find_hottest(links, late_hits);
+
+		close(bpf_link__fd(links->list[i]));
+		links->n--;
+		links->list[i] = links->list[links->n];
+		links->places[i] = links->places[links->n];
+	}
+}
+
+/* What the process that outlives us does: it waits until we have closed our own descriptors of the links. */
+static void __attribute__((noreturn)) keep_links(struct links *links, int released, const __u32 *late_hits)
+{
+	char nothing;
+
+	close_others(links, released);
+	while (read(released, &nothing, 1) > 0)
+		;
+	close_hottest_first(links, late_hits);
+	_exit(0);
 }
 
 /*
@@ -68,23 +109,22 @@ static void close_others(const struct links *links)
  * does the waiting. It is a child's child, so that nobody has to wait for it in turn, and keeps no other
  * descriptor, or the reader of a pipe, or who wants a lock, would wait too.
  */
-void links__close_slow(struct links *links)
+void links__close_slow(struct links *links, const __u32 *late_hits)
 {
-	pid_t child;
+	int released[2] = {-1, -1};
+	pid_t child = pipe(released) ? -1 : fork();
 
-	if (!links->n)
-		return;
-	child = fork();
 	if (child == 0) {
 		if (fork())
 			_exit(0);
-		close_others(links);
-		usleep(RELEASE_DELAY_US); /* until the parent has closed its own */
-		_exit(0);
+		keep_links(links, released[0], late_hits);
 	}
 	if (child > 0)
 		waitpid(child, NULL, 0);
-	links__close(links);
+	while (links->n)
+		bpf_link__destroy(links->list[--links->n]);
+	close(released[0]);
+	close(released[1]);
 }
 
 /* --- sets of probes ---------------------------------------------------------------------------------- */
@@ -179,6 +219,8 @@ int probe_set__attach_singly(const struct probe_set *set, pid_t pid, struct link
 
 		err = links__add(slow_links, bpf_program__attach_uprobe_opts(set->program, pid, path,
 									     set->offsets[i], &opts));
+		if (!err)
+			slow_links->places[slow_links->n - 1] = late_place(set->offsets[i]);
 	}
 	return err;
 }

@@ -17,6 +17,7 @@
 #define MAX_KEEPERS 8
 struct links {
 	struct bpf_link *list[MAX_LINKS];
+	uint16_t places[MAX_LINKS]; /* of probes that were attached singly: see late_place() */
 	size_t n;
 	struct keeper keepers[MAX_KEEPERS];
 	size_t n_keepers;
@@ -29,10 +30,11 @@ int links__add(struct links *links, struct bpf_link *link);
 int links__close(struct links *links);
 
 /*
- * The same for links whose closing waits for a grace period of the kernel, almost a tenth of a second each:
- * this does not wait.
+ * The same for links whose closing waits for grace periods of the kernel, one link after the other: this does
+ * not wait. Those that are hit most go first, by what the programs go on counting in late_hits (of struct
+ * trace_state, shared with them).
  */
-void links__close_slow(struct links *links);
+void links__close_slow(struct links *links, const __u32 *late_hits);
 
 /* Probes of one program in one file. Zeroed but for the first fields it is empty. */
 struct probe_set {

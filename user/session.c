@@ -410,7 +410,8 @@ int session__detach(struct session *session)
 	int err = links__close(&session->window_links);
 
 	err = links__close(&session->links) ?: err;
-	links__close_slow(&session->slow_links);
+	if (session->slow_links.n)
+		links__close_slow(&session->slow_links, session->state->late_hits);
 	return err;
 }
 

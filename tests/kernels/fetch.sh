@@ -57,7 +57,8 @@ fetch_root() {
 	rm -rf --one-file-system "$folder"
 	mkdir -p "$folder"
 	echo "linger: setting up $cache/root.cpio (once)"
-	debootstrap --variant=minbase --include=python3,python3-pytest,procps "$suite" "$folder" "$mirror" > "$cache/root.log" 2>&1
+	debootstrap --variant=minbase --include=python3,python3-pytest,procps "$suite" "$folder" "$mirror" \
+		> "$cache/root.log" 2>&1
 	rm -rf "$folder"/usr/share/{doc,man,locale,info,zoneinfo} "$folder"/var/{cache,lib}/apt "$folder/var/lib/dpkg"
 	(cd "$folder" && find . | cpio -o -H newc --quiet) > "$cache/root.cpio.part"
 	rm -rf --one-file-system "$folder"

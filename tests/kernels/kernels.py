@@ -58,8 +58,8 @@ CORE = SMOKE + (
     "tests/integration/test_accounting.py::test_children_are_told_of",
     "tests/integration/test_launch.py::test_every_block_since_the_first_allocation[system]",
     "tests/integration/test_launch.py::test_nothing_is_left_behind",
-    "tests/integration/test_sampled.py::test_the_leak_is_found_and_the_total_is_the_growth_of_the_heap[system]",
     "tests/integration/test_sampled.py::test_every_sample_ends_in_one_verdict",
+    "tests/integration/test_sampled.py::test_raw_blocks_are_said_to_have_outlived_their_window",
     "tests/integration/test_sampled.py::test_kernels_without_uprobe_multi_are_told_what_to_do",
     "tests/integration/test_no_stop.py::test_a_recording_leaves_no_breakpoint[system]",
     "tests/integration/test_no_stop.py::test_a_killed_linger_leaves_nothing_behind[system]",
@@ -68,6 +68,7 @@ CORE = SMOKE + (
     "tests/integration/test_stacks_command.py::test_under_full_load[system-alternating]",
     "tests/integration/test_why.py::test_how_it_reads[system]",
     "tests/integration/test_get.py::test_same_as_in_the_target[system]",
+    "tests/kernels/test_detaching.py",
     "tests/kernels/test_capabilities.py",
     "tests/kernels/test_ptrace_scope.py",  # behind the others: there is no way back from 3
 )
@@ -117,8 +118,9 @@ def fetch(*what):
 
 def libraries():
     """What the dynamic linker adds to the programs that were built, and Debian's smallest system does not have."""
-    listed = subprocess.run("cpio -t --quiet < %s/root.cpio" % CACHE, shell=True, check=True, capture_output=True, text=True)
-    there = set(listed.stdout.splitlines())
+    with open(CACHE / "root.cpio", "rb") as root:
+        there = subprocess.run(["cpio", "-t", "--quiet"], stdin=root, check=True, capture_output=True, text=True).stdout
+    there = set(there.splitlines())
     linked = subprocess.run(["ldd", TOP / "build/linger"], check=True, capture_output=True, text=True).stdout
     for path in map(Path, re.findall(r"=> (/\S+)", linked)):
         place = str(path.parent.resolve() / path.name)[1:]
@@ -128,6 +130,7 @@ def libraries():
 
 def fill(folder, checks):
     """What comes on top of Debian's files."""
+    folder.chmod(0o755)  # it becomes the guest's root directory
     for path, place in libraries():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / place)
@@ -237,8 +240,8 @@ def run_kernel(kernel, options):
 
 def judge_attaching(kernel, outcome):
     found = outcome.numbers["attached by"]
-    return Outcome(outcome.kernel, "probes are attached by " + found, "passed" if found == kernel.attached_by else "failed",
-                   "not by " + kernel.attached_by)
+    result = "passed" if found == kernel.attached_by else "failed"
+    return Outcome(outcome.kernel, "probes are attached by " + found, result, "not by " + kernel.attached_by)
 
 
 # --- what the verifier walks --------------------------------------------------------------------------------
@@ -278,7 +281,8 @@ def judge_verified(outcome, update):
     grown = ["%s %s: %d, was %d" % (*row[2:], count, baseline[row]) for row, count in counts.items()
              if row in baseline and count > (1 + MOST_GROWTH) * baseline[row]]
     missing = [" ".join(row) for row in counts if row not in baseline]
-    text = "%d programs, %d verified instructions, at most %d" % (len(counts), sum(counts.values()), max(counts.values()))
+    numbers = counts.values()
+    text = "%d programs, %d verified instructions, at most %d" % (len(numbers), sum(numbers), max(numbers))
     if grown:
         yield Outcome(outcome.kernel, text, "failed", "\n".join(grown))
     elif missing:

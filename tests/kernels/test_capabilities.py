@@ -25,8 +25,10 @@ NEEDS = {
     "why -p PID TYPE": ANY_MODE,
     "report FILE": "",
 }
-SAMPLED = {"record -p PID --domain object,raw", "record -p PID"}  # the default, for which the kernel has to be new
-CASES = [pytest.param(command, marks=pytest.mark.needs_feature("uprobe_multi") if command in SAMPLED else ())
+# Sampled mode is the default. Before uprobe_multi, probes are perf events, for which Debian asks for CAP_SYS_ADMIN.
+MULTI = {"record -p PID --domain object,raw", "record -p PID --mode exact --domain object,raw", "record -p PID",
+         "record -- COMMAND"}
+CASES = [pytest.param(command, marks=pytest.mark.needs_feature("uprobe_multi") if command in MULTI else ())
          for command in NEEDS]
 DROPPED = [pytest.param(command, capability, marks=case.marks)
            for case, command in zip(CASES, NEEDS) for capability in NEEDS[command].split()]
@@ -48,8 +50,8 @@ def profile(target, tmp_path_factory):
 
 
 def arguments(command, target, profile, folder):
-    names = {"PID": str(target.pid), "COMMAND": "%s -S -c pass" % SYSTEM_PYTHON, "NAME": "__main__.LOADS", "TYPE": "function",
-             "FILE": str(profile)}
+    names = {"PID": str(target.pid), "COMMAND": "%s -S -c pass" % SYSTEM_PYTHON, "NAME": "__main__.LOADS",
+             "TYPE": "function", "FILE": str(profile)}
     words = " ".join(names.get(word, word) for word in command.split())
     if command.startswith("record"):
         words = words.replace("record", "record --force -d 0.5 -o %s" % (folder / PROFILE), 1)
@@ -65,8 +67,8 @@ def run_with(capabilities, words):
 
 
 def said(run):
-    """But for numbers, which are others each time."""
-    return re.sub(r"\d+", "N", run.stderr)
+    """But for numbers, which are others each time, and for what the kernel may lose on a busy machine."""
+    return [re.sub(r"\d+", "N", line) for line in run.stderr.splitlines() if "pass unseen" not in line]
 
 
 @pytest.mark.parametrize("command", CASES)
