@@ -38,11 +38,11 @@ def stack_table_full(random, number):
     assert domain["lost_stacks"] > 20000 and domain["live_blocks"] >= 100000, domain
 
 
-@fault("100,000 different functions: code table full", runs=2)
+@fault("40,000 different functions: code table full", runs=2)
 def code_table_full(random, number):
     with Unharmed() as target, scratch() as folder, Linger(folder, target.pid) as linger:
         linger.wait_begun()
-        for first in range(0, 100000, 10000):
+        for first in range(0, 40000, 10000):
             target.ask("codes", str(first), "10000")
         linger.interrupt()
         domain = linger.results()["domains"]["object"]
@@ -64,7 +64,6 @@ class MemoryGroup:
             raise Skipped("no memory control groups")
         self.path = parent / ("linger-chaos-%d" % os.getpid())
         self.path.mkdir()
-        self.current = self.path / ("memory.current" if unified else "memory.usage_in_bytes")
         self.events = self.path / ("memory.events" if unified else "memory.oom_control")
         (self.path / ("memory.max" if unified else "memory.limit_in_bytes")).write_text(str(limit_bytes))
 
@@ -72,9 +71,6 @@ class MemoryGroup:
     def before(self):
         """In front of a command that is to run in it."""
         return ("sh", "-c", 'echo $$ > "$0"/cgroup.procs; exec "$@"', str(self.path))
-
-    def usage(self):
-        return int(self.current.read_text())
 
     def kills(self):
         return int(dict(line.split() for line in self.events.read_text().splitlines())["oom_kill"])
@@ -155,9 +151,9 @@ def few_descriptors(random, number):
     return met_shell_limit("ulimit -n 20", list(MODES)[number % len(MODES)])
 
 
-@fault("3 to 60 descriptors for linger (ulimit -n)", runs=30)
+@fault("3 to 120 descriptors for linger (ulimit -n)", runs=30)
 def any_descriptors(random, number):
-    return met_shell_limit("ulimit -n %d" % random.randrange(3, 61), list(MODES)[number % len(MODES)])
+    return met_shell_limit("ulimit -n %d" % random.randrange(3, 121), list(MODES)[number % len(MODES)])
 
 
 @fault("20 to 300 MiB of address space for linger (ulimit -v)", runs=30)

@@ -8,4 +8,7 @@
 set -eu
 [ "$(id -u)" = 0 ] || { echo "chaos: recording another process needs root" >&2; exit 1; }
 cd "$(dirname "$0")/../.."
+# Two at once would take each other's processes for what is left.
+exec 9< build/linger
+flock -n 9 || { echo "chaos: another run is under way" >&2; exit 1; }
 exec /usr/bin/python3 -B tests/chaos/chaos.py "$@"

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Faults of what is around: linger or the target stands still, clocks jump, files go, others are there as well."""
-import contextlib
 import os
 import shutil
 import signal
@@ -9,14 +8,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness import (LINGER, MODES, TIMEOUT_S, Linger, Skipped, Unharmed, check_files, fault, find, options_of, rest,
+from harness import (LINGER, MODES, TIMEOUT_S, Linger, Skipped, Unharmed, fault, find, options_of, rest,
                      scratch, stop_state, wait_until)
-from limits import MemoryGroup
 
 STOPPED_S = 60
-CROWD = 100
 HOUR_S = 3600
-LIMIT_BYTES, ROOM_BYTES = 48 << 20, 512 << 10
 
 
 # --- somebody stands still ----------------------------------------------------------------------------------
@@ -158,32 +154,7 @@ def two_recorders(random, number):
     return "%s + %s" % modes
 
 
-@fault("100 targets at once, each with a recorder", runs=1)
-def crowd(random, number):
-    with contextlib.ExitStack() as stack:
-        targets = [stack.enter_context(Unharmed(rest_ms=2000)) for _ in range(CROWD)]
-        folders = [stack.enter_context(scratch()) for _ in range(CROWD)]
-        before = available_bytes()
-        lingers = [stack.enter_context(Linger(folder, target.pid, "--overhead", "1", mode="sampled"))
-                   for target, folder in zip(targets, folders)]
-        for linger in lingers:
-            wait_until(lambda: linger.has_begun() or linger.has_ended(), "linger to record", 300)
-            assert linger.has_begun(), linger.said()
-        time.sleep(20)
-        taken = before - available_bytes()
-        for linger in lingers:
-            linger.interrupt()
-        windows = sum(linger.results()["sampling"]["windows"] for linger in lingers)
-        for target in targets:
-            target.check()
-    return "%d windows, %d MiB each" % (windows, (taken >> 20) / CROWD)
-
-
-def available_bytes():
-    return 1024 * int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemAvailable")))
-
-
-# --- namespaces and limits of the target --------------------------------------------------------------------
+# --- namespaces of the target --------------------------------------------------------------------------------
 
 NAMESPACES = {"pid": ("--pid", "--fork", "--mount-proc", "--kill-child"), "mount": ("--mount",),
               "user": ("--user", "--map-root-user")}
@@ -219,19 +190,3 @@ def target_in_namespaces(random, number):
         assert run.returncode == 0 and "unharmed.py" in run.stdout, run.stderr
         target.check()
     return " + ".join(names)
-
-
-@fault("target in a control group that is at its memory limit", runs=6)
-def target_at_memory_limit(random, number):
-    """The pages of code that get a breakpoint are charged to it: it must not be killed for them."""
-    mode = list(MODES)[number % len(MODES)]
-    with MemoryGroup(LIMIT_BYTES) as group, scratch() as folder:
-        with Unharmed(replace(find("system"), command=(*group.before, *find("system").command))) as target:
-            while group.usage() < LIMIT_BYTES - ROOM_BYTES:
-                target.ask("hold", str(ROOM_BYTES // 2))
-            with Linger(folder, target.pid, *options_of(mode), "-d", "2", mode=mode) as linger:
-                met = linger.check_end()
-            assert not group.kills(), "the kernel killed it for want of memory"
-            target.check()
-        check_files(folder, *(["heap.folded", "stats.json"] if met == "recorded" else []))
-    return "%s: %s" % (mode, met)

@@ -202,15 +202,10 @@ def take_codes(first, count):
     return str(len(KEEP))
 
 
-def hold(count):
-    """So many bytes, all of them in memory."""
-    KEEP.append(bytearray(b"x") * int(count))
-
-
 if __name__ == "__main__":
     keepers = Keepers(float(sys.argv[1]) / 1000 if len(sys.argv) > 1 else 0)
     try:
         steps.serve({"progress": keepers.progress, "verdict": keepers.verdict, "fork": fork, "exec": replace,
-                     "threads": run_threads, "stacks": take_stacks, "codes": take_codes, "hold": hold})
+                     "threads": run_threads, "stacks": take_stacks, "codes": take_codes})
     finally:
         keepers.end()
