@@ -2,6 +2,7 @@
 #include "probes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static void __attribute__((noreturn)) keep_links(struct links *links, int releas
 void links__close_slow(struct links *links, const __u32 *late_hits)
 {
 	int released[2] = {-1, -1};
-	pid_t child = pipe(released) ? -1 : fork();
+	pid_t child = pipe2(released, O_CLOEXEC) ? -1 : fork();
 
 	if (child == 0) {
 		if (fork())

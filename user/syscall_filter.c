@@ -110,6 +110,7 @@ static const struct rule rules[] = {
 	{SYSCALLS_TIMERS, SCMP_SYS(perf_event_open)},
 	{SYSCALLS_PROBES, SCMP_SYS(ioctl), 1, INT, PERF_EVENT_IOC_DISABLE},
 	/* processes that keep probes, and talk through a pair of sockets */
+	{SYSCALLS_PROBES, SCMP_SYS(pipe2)},
 	{SYSCALLS_PROBES, SCMP_SYS(clone), 0, NAMESPACES, 0},
 	{SYSCALLS_PROBES, SCMP_SYS(socketpair), 0, INT, AF_UNIX},
 	{SYSCALLS_PROBES, SCMP_SYS(setsid)},
