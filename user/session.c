@@ -72,7 +72,7 @@ static uint32_t n_buckets(const struct session_options *options)
 
 static void size_maps(struct trace_bpf *skeleton, const struct session_options *options)
 {
-	if (!options->sampled)
+	if (!options->sampled && options->plan->n_pushes)
 		bpf_map__set_max_entries(skeleton->maps.live_set,
 					 ((uint64_t)options->live_max_mib << 20) / LINGER_STRETCH_BYTES + 1);
 	if (!options->sampled && options->raw_plan)
@@ -189,9 +189,14 @@ static int load(struct session *session, const struct session_options *options, 
 	err = trace_bpf__load(session->skeleton);
 	if (err) {
 		error__set(error, err, "failed to load the BPF programs: %s", strerror(-err));
-		error__hint(
-			error,
-			"'linger doctor' shows what this kernel lacks; '-v' shows the kernel's own words");
+		if (err == -ENOMEM)
+			error__hint(error,
+				    "a memory limit, of a container say, has to leave room for the kernel's "
+				    "tables as well: where there is more, '-v' tells how much they take");
+		else
+			error__hint(error,
+				    "'linger doctor' shows what this kernel lacks; '-v' shows the kernel's "
+				    "own words");
 		return err;
 	}
 	err = map_pools(session);

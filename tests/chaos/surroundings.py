@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Faults of what is around: linger or the target stands still, clocks jump, files go, others are there as well."""
+import contextlib
 import os
 import shutil
 import signal
@@ -13,6 +14,8 @@ from harness import (LINGER, MODES, TIMEOUT_S, Linger, Skipped, Unharmed, fault,
 
 STOPPED_S = 60
 HOUR_S = 3600
+TARGETS = 100
+BEGUN_S = 300  # a matter of processors
 
 
 # --- somebody stands still ----------------------------------------------------------------------------------
@@ -152,6 +155,23 @@ def two_recorders(random, number):
             assert mode != "exact" or modes[1] != "exact" or one_stats["domains"]["object"]["live_blocks"] >= 5000
         target.check()
     return "%s + %s" % modes
+
+
+@fault("100 targets at once, a recorder each", runs=1)
+def hundred_targets(random, number):
+    with contextlib.ExitStack() as stack:
+        targets = [stack.enter_context(Unharmed(rest_ms=500)) for _ in range(TARGETS)]
+        lingers = [stack.enter_context(Linger(stack.enter_context(scratch()), target.pid, mode="sampled"))
+                   for target in targets]
+        wait_until(lambda: all(one.has_begun() or one.has_ended() for one in lingers), "all to record", BEGUN_S)
+        for target in targets:
+            target.wait_progress()
+        for linger in lingers:
+            linger.interrupt()
+        windows = sum(linger.results()["sampling"]["windows"] for linger in lingers)
+        for target in targets:
+            target.check()
+    return "%d windows" % windows
 
 
 # --- namespaces of the target --------------------------------------------------------------------------------
