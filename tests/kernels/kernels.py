@@ -154,8 +154,8 @@ def pack(image, checks):
 
 
 def command(release, image, console, port):
-    """Emulated even where KVM is there: that is the same everywhere. The processors take turns: side by side one of them
-    may still execute what the kernel has replaced in its own code, a trap say, which is a panic then."""
+    """Emulated even where KVM is there: that is the same everywhere. The processors take turns: side by side one of
+    them may still execute what the kernel has replaced in its own code, a trap say, which is a panic then."""
     return ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", PROCESSOR, "-smp", "2",
             "-m", str(MEMORY_MIB), "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot",
             "-serial", "file:%s" % console, "-serial", "file:%s" % port,
