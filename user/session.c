@@ -358,9 +358,12 @@ static int attach(struct session *session, const struct session_options *options
 		return err;
 	err = attach_mappings(session);
 	if (err)
-		return error__set(error, err, "failed to attach to the mapping system calls: %s",
-				  strerror(-err));
-	return 0;
+		error__set(error, err, "failed to attach to the mapping system calls: %s", strerror(-err));
+	if (err == -E2BIG)
+		error__hint(error,
+			    "the kernel lets 64 programs attach to a system call, so no more recordings of "
+			    "mappings at a time; record this process with '--domain object,raw'");
+	return err;
 }
 
 /* --- the module -------------------------------------------------------------------------------------- */
