@@ -8,6 +8,7 @@ choices, as far as the machine takes part. A fault is a function of one of MODUL
 import argparse
 import importlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,8 @@ def main():
     for name in MODULES:
         importlib.import_module(name)
     options = parse_options()
+    # A shell's background has Ctrl-C ignored, and linger would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [FAULTS[name] for name in options.only]
     if options.list:
         for item in chosen:
